@@ -1,0 +1,3 @@
+//! Venue place codes and contact tracing for a city.
+
+pub mod embedded;

@@ -1,0 +1,23 @@
+//! What the service knows: no I/O, no async, no clock, no SQL.
+
+pub mod access;
+pub mod assertion;
+pub mod assignment;
+pub mod audit;
+pub mod case;
+pub mod catalogue;
+pub mod exposure;
+pub mod grading;
+pub mod keyring;
+pub mod letter;
+pub mod numbered;
+pub mod open_window;
+pub mod place_code;
+pub mod position;
+pub mod rule_pack;
+pub mod scan;
+pub mod span;
+pub mod stay;
+pub mod token;
+pub mod venue;
+pub mod visitor;

@@ -1,0 +1,204 @@
+//! What a channel or a device signs: a compact JSON web signature (RFC 7515) with `EdDSA` (RFC 8037).
+//!
+//! One algorithm, checked by name, so that there is nothing to negotiate and nothing to downgrade.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use data_encoding::BASE64URL_NOPAD;
+use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::visitor::Visitor;
+
+/// The audience that every assertion must name.
+pub const AUDIENCE: &str = "placecode";
+
+/// The longest life of an assertion; what claims more is refused.
+pub const LIFE_MAX: TimeDelta = TimeDelta::minutes(10);
+
+/// How far the clocks of two machines may differ.
+pub const SKEW: TimeDelta = TimeDelta::minutes(1);
+
+/// The longest assertion that is read, in bytes.
+pub const LENGTH_MAX: usize = 2048;
+
+/// "I have verified this person": signed by a channel, good for minutes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IdentityClaims {
+    /// The visitor, 32 hexadecimal digits.
+    pub sub: String,
+    /// Always [`AUDIENCE`].
+    pub aud: String,
+    /// Issued at, seconds of the Unix epoch.
+    pub iat: i64,
+    /// Expires at, seconds of the Unix epoch.
+    pub exp: i64,
+}
+
+/// "This request is mine": signed by a device over the body that it sends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeviceClaims {
+    /// The device.
+    pub sub: Uuid,
+    /// Always [`AUDIENCE`].
+    pub aud: String,
+    /// Issued at, seconds of the Unix epoch.
+    pub iat: i64,
+    /// Expires at, seconds of the Unix epoch.
+    pub exp: i64,
+    /// SHA-256 of the request's body, 64 hexadecimal digits.
+    pub body: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    alg: String,
+    /// Whose key it is: the channel's or the device's id.
+    kid: String,
+}
+
+/// Why an assertion is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidAssertion {
+    /// Not three parts of base 64, not JSON, or too long.
+    #[error("not a compact JSON web signature")]
+    Form,
+    /// Another algorithm than `EdDSA`.
+    #[error("the algorithm must be EdDSA")]
+    Algorithm,
+    /// The signature is not by this key.
+    #[error("the signature does not verify")]
+    Signature,
+    /// Made for somebody else.
+    #[error("the audience must be `placecode`")]
+    Audience,
+    /// Expired, not yet valid, or of too long a life.
+    #[error("the assertion has expired, lies in the future, or lives longer than ten minutes")]
+    Time,
+    /// The subject is no visitor.
+    #[error("the subject must be 32 hexadecimal digits")]
+    Subject,
+}
+
+/// Whose key an assertion claims to be signed with; nothing is verified yet.
+pub fn signer_of(text: &str) -> Result<String, InvalidAssertion> {
+    if text.len() > LENGTH_MAX {
+        return Err(InvalidAssertion::Form);
+    }
+    let header = text.split('.').next().ok_or(InvalidAssertion::Form)?;
+    let header: Header = part(header)?;
+    if header.alg == "EdDSA" { Ok(header.kid) } else { Err(InvalidAssertion::Algorithm) }
+}
+
+/// Signs claims; `key_id` is the channel's or device's id.
+#[expect(clippy::expect_used, reason = "plain structs always have a JSON form")]
+pub fn sign<C: Serialize>(claims: &C, key_id: &str, key: &SigningKey) -> String {
+    let header = Header { alg: "EdDSA".into(), kid: key_id.into() };
+    let header = BASE64URL_NOPAD.encode(&serde_json::to_vec(&header).expect("plain"));
+    let claims = BASE64URL_NOPAD.encode(&serde_json::to_vec(claims).expect("plain"));
+    let signed = format!("{header}.{claims}");
+    let signature = key.sign(signed.as_bytes());
+    format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature.to_bytes()))
+}
+
+/// The identity that a channel asserts, once verified with that channel's key.
+pub fn verify_identity(
+    text: &str,
+    key: &VerifyingKey,
+    now: DateTime<Utc>,
+) -> Result<Visitor, InvalidAssertion> {
+    let claims: IdentityClaims = verify(text, key)?;
+    check(&claims.aud, claims.iat, claims.exp, now)?;
+    Visitor::from_hex(&claims.sub).ok_or(InvalidAssertion::Subject)
+}
+
+/// What a device asserts about its request, once verified with that device's key.
+pub fn verify_device(
+    text: &str,
+    key: &VerifyingKey,
+    now: DateTime<Utc>,
+) -> Result<DeviceClaims, InvalidAssertion> {
+    let claims: DeviceClaims = verify(text, key)?;
+    check(&claims.aud, claims.iat, claims.exp, now)?;
+    Ok(claims)
+}
+
+fn verify<C: DeserializeOwned>(text: &str, key: &VerifyingKey) -> Result<C, InvalidAssertion> {
+    signer_of(text)?;
+    let (signed, signature) = text.rsplit_once('.').ok_or(InvalidAssertion::Form)?;
+    let (_, claims) = signed.split_once('.').ok_or(InvalidAssertion::Form)?;
+    let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).ok();
+    let signature = signature.and_then(|bytes| Signature::from_slice(&bytes).ok());
+    let signature = signature.ok_or(InvalidAssertion::Form)?;
+    if key.verify(signed.as_bytes(), &signature).is_err() {
+        return Err(InvalidAssertion::Signature);
+    }
+    part(claims)
+}
+
+fn check(audience: &str, issued: i64, expires: i64, now: DateTime<Utc>) -> Result<(), InvalidAssertion> {
+    if audience != AUDIENCE {
+        return Err(InvalidAssertion::Audience);
+    }
+    let now = now.timestamp();
+    let in_time = issued <= now + SKEW.num_seconds()
+        && now < expires.saturating_add(SKEW.num_seconds())
+        && expires.saturating_sub(issued) <= LIFE_MAX.num_seconds();
+    if in_time { Ok(()) } else { Err(InvalidAssertion::Time) }
+}
+
+fn part<T: DeserializeOwned>(text: &str) -> Result<T, InvalidAssertion> {
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok();
+    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).ok_or(InvalidAssertion::Form)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_700_000_000, 0).unwrap()
+    }
+
+    fn claims() -> IdentityClaims {
+        let visitor = Visitor::from_uuid(Uuid::from_u128(42));
+        IdentityClaims {
+            sub: visitor.to_hex(),
+            aud: AUDIENCE.into(),
+            iat: now().timestamp(),
+            exp: now().timestamp() + 300,
+        }
+    }
+
+    #[test]
+    fn a_channel_vouches_for_a_visitor() {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let text = sign(&claims(), "health-code", &key);
+        assert_eq!(signer_of(&text), Ok("health-code".into()));
+        let visitor = verify_identity(&text, &key.verifying_key(), now()).unwrap();
+        assert_eq!(visitor, Visitor::from_uuid(Uuid::from_u128(42)));
+    }
+
+    #[test]
+    fn what_is_forged_stale_or_meant_for_others_is_refused() {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let verifying = key.verifying_key();
+        let text = sign(&claims(), "health-code", &key);
+        let stranger = SigningKey::from_bytes(&[8; 32]).verifying_key();
+        assert_eq!(verify_identity(&text, &stranger, now()), Err(InvalidAssertion::Signature));
+        let later = now() + TimeDelta::hours(1);
+        assert_eq!(verify_identity(&text, &verifying, later), Err(InvalidAssertion::Time));
+        let other = sign(&IdentityClaims { aud: "bank".into(), ..claims() }, "health-code", &key);
+        assert_eq!(verify_identity(&other, &verifying, now()), Err(InvalidAssertion::Audience));
+        let long = sign(&IdentityClaims { exp: now().timestamp() + 86_400, ..claims() }, "x", &key);
+        assert_eq!(verify_identity(&long, &verifying, now()), Err(InvalidAssertion::Time));
+        let (_, rest) = text.split_once('.').unwrap();
+        let none = BASE64URL_NOPAD.encode(br#"{"alg":"none","kid":"health-code"}"#);
+        assert_eq!(
+            verify_identity(&format!("{none}.{rest}"), &verifying, now()),
+            Err(InvalidAssertion::Algorithm)
+        );
+        assert_eq!(verify_identity("a.b", &verifying, now()), Err(InvalidAssertion::Form));
+    }
+}

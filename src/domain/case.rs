@@ -1,0 +1,120 @@
+//! A case: who was positive, and when that person could infect others.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::numbered::Numbered;
+use super::span::Span;
+
+/// What a health authority reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[repr(i16)]
+pub enum CaseKind {
+    /// Ill, and the laboratory says so.
+    Confirmed = 0,
+    /// Ill, the laboratory has not said so yet.
+    Suspected = 1,
+    /// Not ill, but the laboratory found it.
+    Asymptomatic = 2,
+}
+
+impl Numbered for CaseKind {
+    const ALL: &'static [Self] = &[Self::Confirmed, Self::Suspected, Self::Asymptomatic];
+
+    fn number(self) -> i16 {
+        self as i16
+    }
+}
+
+/// The dates of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CaseDates {
+    /// First symptom; an asymptomatic case has none.
+    pub onset_at: Option<DateTime<Utc>>,
+    /// First positive sample.
+    pub sampled_at: DateTime<Utc>,
+    /// When the person was isolated; until then others may be infected.
+    pub isolated_at: Option<DateTime<Utc>>,
+}
+
+/// Why the dates of a case contradict each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCase {
+    /// A case with symptoms needs the day they began.
+    #[error("a confirmed or suspected case needs `onset_at`; without symptoms it is asymptomatic")]
+    NoOnset,
+    /// An asymptomatic case has no onset.
+    #[error("an asymptomatic case has no `onset_at`")]
+    Onset,
+    /// Something lies in the future.
+    #[error("`{0}` lies in the future")]
+    Future(&'static str),
+    /// Something is too long ago to be traced.
+    #[error("`{0}` is more than 90 days ago")]
+    Past(&'static str),
+}
+
+/// The oldest date that a report may name.
+pub const REPORT_PAST_MAX: TimeDelta = TimeDelta::days(90);
+
+impl CaseDates {
+    /// Checks the dates against the kind of case and the time of the report.
+    pub fn check(&self, kind: CaseKind, now: DateTime<Utc>) -> Result<(), InvalidCase> {
+        match (kind, self.onset_at) {
+            (CaseKind::Confirmed | CaseKind::Suspected, None) => return Err(InvalidCase::NoOnset),
+            (CaseKind::Asymptomatic, Some(_)) => return Err(InvalidCase::Onset),
+            (CaseKind::Confirmed | CaseKind::Suspected, Some(_)) | (CaseKind::Asymptomatic, None) => {}
+        }
+        let dates = [
+            ("onset_at", self.onset_at),
+            ("sampled_at", Some(self.sampled_at)),
+            ("isolated_at", self.isolated_at),
+        ];
+        for (name, date) in dates {
+            match date {
+                Some(date) if date > now => return Err(InvalidCase::Future(name)),
+                Some(date) if date < now - REPORT_PAST_MAX => return Err(InvalidCase::Past(name)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// When the case could infect others: from some days before onset (or before the sample, where
+    /// there is no onset) until isolation, or until `now` where there was none yet.
+    pub fn infectious(&self, before_onset: TimeDelta, before_sample: TimeDelta, now: DateTime<Utc>) -> Span {
+        let from = self.onset_at.map_or(self.sampled_at - before_sample, |onset| onset - before_onset);
+        let until = self.isolated_at.unwrap_or(now);
+        Span::new(from, until).unwrap_or(Span::lasting(from, 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(day: i64) -> DateTime<Utc> {
+        "2026-03-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::days(day)
+    }
+
+    #[test]
+    fn the_infectious_period_begins_before_onset_or_sample() {
+        let (two, four) = (TimeDelta::days(2), TimeDelta::days(4));
+        let ill = CaseDates { onset_at: Some(day(10)), sampled_at: day(12), isolated_at: Some(day(13)) };
+        assert_eq!(ill.infectious(two, four, day(20)), Span::new(day(8), day(13)).unwrap());
+        let well = CaseDates { onset_at: None, sampled_at: day(12), isolated_at: None };
+        assert_eq!(well.infectious(two, four, day(20)), Span::new(day(8), day(20)).unwrap());
+    }
+
+    #[test]
+    fn dates_that_contradict_the_kind_are_refused() {
+        let dates = CaseDates { onset_at: None, sampled_at: day(12), isolated_at: None };
+        assert_eq!(dates.check(CaseKind::Confirmed, day(20)), Err(InvalidCase::NoOnset));
+        assert_eq!(dates.check(CaseKind::Asymptomatic, day(20)), Ok(()));
+        assert_eq!(dates.check(CaseKind::Asymptomatic, day(11)), Err(InvalidCase::Future("sampled_at")));
+        assert_eq!(dates.check(CaseKind::Asymptomatic, day(103)), Err(InvalidCase::Past("sampled_at")));
+        let ill = CaseDates { onset_at: Some(day(1)), ..dates };
+        assert_eq!(ill.check(CaseKind::Asymptomatic, day(20)), Err(InvalidCase::Onset));
+    }
+}

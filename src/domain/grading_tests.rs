@@ -1,0 +1,95 @@
+//! Grading: the rules one by one, the sliding window against an oracle, and equal treatment.
+
+use super::*;
+use crate::domain::exposure::Relation;
+use crate::domain::scan::Presence;
+use crate::domain::venue::{Granularity, PointId};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+fn at(mins: i64) -> DateTime<Utc> {
+    "2026-03-02T00:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(mins)
+}
+
+fn pack() -> RulePack {
+    RulePack::parse(include_str!("../../policies/baseline-1.toml")).unwrap()
+}
+
+fn exposure(who: u128, from: i64, mins: i64, granularity: Granularity, presence: Presence) -> Exposure {
+    Exposure {
+        trail_stay: Uuid::nil(),
+        stay_point: PointId::new(1).unwrap(),
+        stay_from: at(from),
+        stay_id: Uuid::from_u128(who << 32 | u128::from(from.unsigned_abs())),
+        visitor: Visitor::from_uuid(Uuid::from_u128(who)),
+        relation: Relation::SamePoint,
+        granularity,
+        span: Span::new(at(from), at(from + mins)).unwrap(),
+        presence,
+    }
+}
+
+fn classes(exposures: &[Exposure]) -> Vec<Class> {
+    grade(exposures, &pack()).iter().map(|contact| contact.class).collect()
+}
+
+use Granularity::{Hall, Room, Vehicle};
+use Presence::{Plausible, Unproven};
+
+#[test]
+fn the_strongest_class_that_is_met_counts() {
+    assert_eq!(classes(&[exposure(2, 0, 60, Room, Plausible)]), [Class::Close]);
+    assert_eq!(classes(&[exposure(2, 0, 59, Room, Plausible)]), [Class::ExposedPlace]);
+    assert_eq!(classes(&[exposure(2, 0, 60, Hall, Plausible)]), [Class::ExposedPlace]);
+    assert_eq!(classes(&[exposure(2, 0, 1, Vehicle, Unproven)]), [Class::SameVehicle]);
+    assert_eq!(classes(&[exposure(2, 0, 14, Hall, Plausible)]), []);
+}
+
+#[test]
+fn weak_presence_never_makes_the_strong_class() {
+    assert_eq!(classes(&[exposure(2, 0, 300, Room, Unproven)]), [Class::ExposedPlace]);
+}
+
+#[test]
+fn minutes_add_up_within_a_day_and_not_beyond() {
+    let thrice = |gap| [0, gap, 2 * gap].map(|from| exposure(2, from, 5, Hall, Unproven));
+    assert_eq!(classes(&thrice(60)), [Class::ExposedPlace]);
+    assert_eq!(classes(&thrice(24 * 60)), []);
+}
+
+#[test]
+fn nothing_never_grades_upward() {
+    assert_eq!(classes(&[]), []);
+    let other = Exposure { relation: Relation::NearbyCell, ..exposure(2, 0, 60, Vehicle, Plausible) };
+    assert_eq!(classes(&[other]), []);
+}
+
+proptest! {
+    #[test]
+    fn the_best_window_is_what_trying_every_minute_finds(
+        parts in prop::collection::vec((0i64..400, 1i64..60), 1..8), width in 1i64..200
+    ) {
+        let spans = union(parts.iter().map(|(f, l)| Span::new(at(*f), at(f + l)).unwrap()).collect());
+        let found = longest_within(&spans, TimeDelta::minutes(width)).unwrap();
+        let held: Vec<i64> = (-200..700).map(|m| i64::from(spans.iter().any(|s| s.contains(at(m))))).collect();
+        let best = held.windows(usize::try_from(width).unwrap()).map(|window| window.iter().sum::<i64>()).max();
+        prop_assert_eq!(Some(found.num_minutes()), best);
+    }
+
+    /// Law 2: whoever has the same exposures gets the same class.
+    #[test]
+    fn equal_exposure_gives_an_equal_class(
+        parts in prop::collection::vec((0i64..2000, 1i64..120, 0usize..6, 1usize..4), 1..6)
+    ) {
+        let of = |who| parts.iter().map(move |(from, mins, granularity, presence)| {
+            use crate::domain::numbered::Numbered;
+            exposure(who, *from, *mins, Granularity::ALL[*granularity], Presence::ALL[*presence])
+        });
+        let both: Vec<Exposure> = of(2).chain(of(3)).collect();
+        let graded = grade(&both, &pack());
+        prop_assert!(graded.is_empty() || graded.len() == 2);
+        if let [one, other] = graded.as_slice() {
+            prop_assert_eq!((one.class, one.together_secs), (other.class, other.together_secs));
+        }
+    }
+}

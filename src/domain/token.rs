@@ -1,0 +1,140 @@
+//! Short-lived keyed tokens: cheap to make, cheap to check, nothing to look up.
+
+use chrono::{DateTime, Utc};
+use data_encoding::BASE64URL_NOPAD;
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use super::keyring::Key;
+use super::venue::PointId;
+use super::visitor::Visitor;
+
+const MAC_BYTES: usize = 16;
+
+/// Says that a channel has vouched for a visitor not long ago.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VisitorToken {
+    /// Who.
+    pub visitor: Visitor,
+    /// Which channel vouched.
+    pub channel: String,
+    /// When the token ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Says that a scan was accepted; staff at the door can have it verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Which scan.
+    pub scan: Uuid,
+    /// Where.
+    pub point: PointId,
+    /// When the receipt ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl VisitorToken {
+    /// The token as text.
+    pub fn seal(&self, key: &Key) -> String {
+        let mut bytes = self.visitor.to_uuid().into_bytes().to_vec();
+        bytes.extend(self.expires_at.timestamp().to_be_bytes());
+        bytes.extend(self.channel.as_bytes());
+        seal(key, "placecode/visitor-token/1", &bytes)
+    }
+
+    /// The token from its text; `None` when it is forged or has ended.
+    pub fn open(key: &Key, text: &str, now: DateTime<Utc>) -> Option<Self> {
+        let bytes = open(key, "placecode/visitor-token/1", text)?;
+        let (visitor, rest) = bytes.split_first_chunk::<16>()?;
+        let (expires, channel) = rest.split_first_chunk::<8>()?;
+        let expires_at = DateTime::from_timestamp(i64::from_be_bytes(*expires), 0)?;
+        let visitor = Visitor::from_uuid(Uuid::from_bytes(*visitor));
+        let channel = String::from_utf8(channel.to_vec()).ok()?;
+        (now < expires_at).then_some(Self { visitor, channel, expires_at })
+    }
+}
+
+impl Receipt {
+    /// The receipt as text.
+    pub fn seal(&self, key: &Key) -> String {
+        let mut bytes = self.scan.into_bytes().to_vec();
+        bytes.extend(self.point.to_bytes());
+        bytes.extend(self.expires_at.timestamp().to_be_bytes());
+        seal(key, "placecode/receipt/1", &bytes)
+    }
+
+    /// The receipt from its text; `None` when it is forged or has ended.
+    pub fn open(key: &Key, text: &str, now: DateTime<Utc>) -> Option<Self> {
+        let bytes = open(key, "placecode/receipt/1", text)?;
+        let (scan, rest) = bytes.split_first_chunk::<16>()?;
+        let (point, rest) = rest.split_first_chunk::<5>()?;
+        let (expires, _) = rest.split_first_chunk::<8>()?;
+        let expires_at = DateTime::from_timestamp(i64::from_be_bytes(*expires), 0)?;
+        let receipt = Self { scan: Uuid::from_bytes(*scan), point: PointId::from_bytes(*point), expires_at };
+        (now < expires_at).then_some(receipt)
+    }
+}
+
+/// A token that ties a form to the session (or visitor token) whose page it stands on.
+pub fn form_token(key: &Key, session: &str) -> String {
+    let mac = key.mac("placecode/form/1", &[session.as_bytes()]);
+    BASE64URL_NOPAD.encode(mac.get(..MAC_BYTES).unwrap_or(&mac))
+}
+
+/// Whether a form token belongs to the session.
+pub fn form_token_matches(key: &Key, session: &str, token: &str) -> bool {
+    form_token(key, session).as_bytes().ct_eq(token.as_bytes()).into()
+}
+
+fn seal(key: &Key, label: &str, payload: &[u8]) -> String {
+    let mac = key.mac(label, &[payload]);
+    let mut bytes = mac.get(..MAC_BYTES).unwrap_or(&mac).to_vec();
+    bytes.extend(payload);
+    BASE64URL_NOPAD.encode(&bytes)
+}
+
+fn open(key: &Key, label: &str, text: &str) -> Option<Vec<u8>> {
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+    let (mac, payload) = bytes.split_first_chunk::<MAC_BYTES>()?;
+    let expected = key.mac(label, &[payload]);
+    bool::from(expected.get(..MAC_BYTES)?.ct_eq(mac)).then(|| payload.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(secs, 0).unwrap()
+    }
+
+    #[test]
+    fn a_visitor_token_holds_until_it_ends_and_only_under_its_key() {
+        let key = Key::new([1; 32]);
+        let visitor = Visitor::from_uuid(Uuid::from_u128(9));
+        let token = VisitorToken { visitor, channel: "health-code".into(), expires_at: at(100) };
+        let text = token.seal(&key);
+        assert_eq!(VisitorToken::open(&key, &text, at(99)), Some(token));
+        assert_eq!(VisitorToken::open(&key, &text, at(100)), None);
+        assert_eq!(VisitorToken::open(&Key::new([2; 32]), &text, at(99)), None);
+        assert_eq!(VisitorToken::open(&key, &text[1..], at(99)), None);
+    }
+
+    #[test]
+    fn a_receipt_is_no_visitor_token() {
+        let key = Key::new([1; 32]);
+        let receipt =
+            Receipt { scan: Uuid::from_u128(3), point: PointId::new(77).unwrap(), expires_at: at(60) };
+        let text = receipt.seal(&key);
+        assert_eq!(Receipt::open(&key, &text, at(59)), Some(receipt));
+        assert_eq!(Receipt::open(&key, &text, at(60)), None);
+        assert_eq!(VisitorToken::open(&key, &text, at(1)), None);
+    }
+
+    #[test]
+    fn a_form_belongs_to_its_session() {
+        let key = Key::new([1; 32]);
+        assert!(form_token_matches(&key, "a", &form_token(&key, "a")));
+        assert!(!form_token_matches(&key, "b", &form_token(&key, "a")));
+    }
+}

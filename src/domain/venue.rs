@@ -1,0 +1,254 @@
+//! Organisations, venues and points: what stands in the register.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::numbered::Numbered;
+
+/// A point: 40 random bits, so that no number follows from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PointId(u64);
+
+impl PointId {
+    /// The first number that is no point.
+    pub const END: u64 = 1 << 40;
+
+    /// A point id, when the number has no more than 40 bits.
+    pub fn new(number: u64) -> Option<Self> {
+        (number < Self::END).then_some(Self(number))
+    }
+
+    /// The id from five bytes, the highest first.
+    pub fn from_bytes(bytes: [u8; 5]) -> Self {
+        Self(bytes.into_iter().fold(0, |number, byte| (number << 8) | u64::from(byte)))
+    }
+
+    /// The id as five bytes, the highest first.
+    pub fn to_bytes(self) -> [u8; 5] {
+        let [_, _, _, bytes @ ..] = self.0.to_be_bytes();
+        bytes
+    }
+
+    /// The id as Postgres keeps it.
+    pub fn to_i64(self) -> i64 {
+        self.0.cast_signed()
+    }
+
+    /// The id as Postgres kept it.
+    pub fn from_i64(number: i64) -> Option<Self> {
+        u64::try_from(number).ok().and_then(Self::new)
+    }
+}
+
+impl fmt::Display for PointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// How close together the people at one point are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(i16)]
+pub enum Granularity {
+    /// One seat or bed.
+    Seat = 0,
+    /// One room, shop or table area: everybody shares the air.
+    Room = 1,
+    /// One floor or department.
+    Floor = 2,
+    /// A hall of hundreds or thousands.
+    Hall = 3,
+    /// Under the sky.
+    OpenAir = 4,
+    /// A vehicle or carriage.
+    Vehicle = 5,
+}
+
+impl Numbered for Granularity {
+    const ALL: &'static [Self] =
+        &[Self::Seat, Self::Room, Self::Floor, Self::Hall, Self::OpenAir, Self::Vehicle];
+
+    fn number(self) -> i16 {
+        self as i16
+    }
+}
+
+/// Where a venue stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[repr(i16)]
+pub enum VenueState {
+    /// Applied for, not yet looked at.
+    Submitted = 0,
+    /// May hang its codes.
+    Approved = 1,
+    /// Its codes answer nobody until the inspector lifts it.
+    Suspended = 2,
+    /// For good.
+    Closed = 3,
+}
+
+impl Numbered for VenueState {
+    const ALL: &'static [Self] = &[Self::Submitted, Self::Approved, Self::Suspended, Self::Closed];
+
+    fn number(self) -> i16 {
+        self as i16
+    }
+}
+
+impl VenueState {
+    /// Whether a review may move a venue from this state to the next.
+    pub fn may_become(self, next: Self) -> bool {
+        match (self, next) {
+            (Self::Submitted | Self::Suspended, Self::Approved)
+            | (Self::Approved, Self::Suspended)
+            | (Self::Submitted | Self::Approved | Self::Suspended, Self::Closed) => true,
+            (Self::Closed, _) | (_, Self::Submitted) | (Self::Submitted, Self::Suspended) => false,
+            (Self::Approved, Self::Approved) | (Self::Suspended, Self::Suspended) => false,
+        }
+    }
+}
+
+/// An administrative division by GB/T 2260: six digits; trailing zeros name the wider division, so
+/// `410000` is the province that `410105` lies in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Division([u8; 6]);
+
+/// Why a text is no division code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a division code has six digits (GB/T 2260), such as 410105, and does not begin with 0")]
+pub struct InvalidDivision;
+
+impl Division {
+    /// Whether `other` is this division or lies inside it.
+    pub fn covers(&self, other: &Self) -> bool {
+        let significant = match self.0 {
+            [_, _, b'0', b'0', b'0', b'0'] => 2,
+            [_, _, _, _, b'0', b'0'] => 4,
+            _ => 6,
+        };
+        self.0.iter().zip(&other.0).take(significant).all(|(a, b)| a == b)
+    }
+
+    /// The six digits.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl FromStr for Division {
+    type Err = InvalidDivision;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDivision> {
+        let digits: [u8; 6] = text.as_bytes().try_into().map_err(|_short_or_long| InvalidDivision)?;
+        let plain = digits.iter().all(u8::is_ascii_digit) && !text.starts_with('0');
+        if plain { Ok(Self(digits)) } else { Err(InvalidDivision) }
+    }
+}
+
+impl fmt::Display for Division {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Division {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Division({self})")
+    }
+}
+
+/// A unified social credit code (GB 32100-2015): 18 symbols, the last of which checks the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreditCode(String);
+
+/// Why a text is no unified social credit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCreditCode {
+    /// Not 18 symbols.
+    #[error("a unified social credit code has 18 symbols")]
+    Length,
+    /// A symbol outside the standard's alphabet, which has no I, O, S, V and Z.
+    #[error("`{0}` cannot stand in a unified social credit code")]
+    Symbol(char),
+    /// The check symbol does not fit.
+    #[error("the last symbol of the unified social credit code does not fit the others")]
+    Check,
+}
+
+impl CreditCode {
+    /// The code in upper case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CreditCode {
+    type Err = InvalidCreditCode;
+
+    /// GB 32100-2015, annex: the values of the first 17 symbols, each times a power of 3, and the
+    /// value of the last add up to a multiple of 31.
+    fn from_str(text: &str) -> Result<Self, InvalidCreditCode> {
+        const ALPHABET: &str = "0123456789ABCDEFGHJKLMNPQRTUWXY";
+        let text = text.trim().to_uppercase();
+        if text.chars().count() != 18 {
+            return Err(InvalidCreditCode::Length);
+        }
+        let mut sum = 0;
+        let mut weight = 1;
+        for (place, symbol) in text.chars().enumerate() {
+            let value = ALPHABET.find(symbol).ok_or(InvalidCreditCode::Symbol(symbol))?;
+            sum += if place == 17 { value } else { value * weight };
+            weight = weight * 3 % 31;
+        }
+        if sum % 31 == 0 { Ok(Self(text)) } else { Err(InvalidCreditCode::Check) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_id_has_forty_bits() {
+        assert_eq!(PointId::new(PointId::END), None);
+        let id = PointId::new(0x12_3456_789A).unwrap();
+        assert_eq!(id.to_bytes(), [0x12, 0x34, 0x56, 0x78, 0x9A]);
+        assert_eq!(PointId::from_bytes(id.to_bytes()), id);
+        assert_eq!(PointId::from_i64(-1), None);
+    }
+
+    #[test]
+    fn a_province_covers_its_districts_and_no_others() {
+        let [henan, zhengzhou, district, hangzhou] =
+            ["410000", "410100", "410105", "330100"].map(|code| code.parse::<Division>().unwrap());
+        assert!(henan.covers(&district) && zhengzhou.covers(&district) && district.covers(&district));
+        assert!(!district.covers(&zhengzhou) && !henan.covers(&hangzhou));
+        for bad in ["41010", "4101055", "41010x", "010101", ""] {
+            assert_eq!(bad.parse::<Division>(), Err(InvalidDivision), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_check_symbol_of_a_credit_code_catches_a_slip() {
+        // Published on the business licences of three well-known companies.
+        for good in ["91330100799655058B", "914403001922038216", "91110000802100433B"] {
+            assert!(good.parse::<CreditCode>().is_ok(), "{good}");
+        }
+        assert_eq!("91330100799655085B".parse::<CreditCode>(), Err(InvalidCreditCode::Check));
+        assert_eq!("9133010079965505IB".parse::<CreditCode>(), Err(InvalidCreditCode::Symbol('I')));
+        assert_eq!("9133".parse::<CreditCode>(), Err(InvalidCreditCode::Length));
+    }
+
+    #[test]
+    fn a_closed_venue_stays_closed() {
+        for &next in VenueState::ALL {
+            assert!(!VenueState::Closed.may_become(next));
+        }
+        assert!(VenueState::Submitted.may_become(VenueState::Approved));
+        assert!(VenueState::Approved.may_become(VenueState::Suspended));
+    }
+}

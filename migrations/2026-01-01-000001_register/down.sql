@@ -1,0 +1,3 @@
+drop table points;
+drop table venues;
+drop table organisations;

@@ -1,0 +1,4 @@
+drop table dead_entries;
+drop table log_positions;
+drop table stays;
+drop table scans;

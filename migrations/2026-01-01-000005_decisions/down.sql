@@ -1,0 +1,10 @@
+drop trigger runs_equal on runs;
+drop table switches;
+drop table letters;
+drop table issuers;
+drop table assignment_events;
+drop table assignments;
+drop table releases;
+drop function run_release_is_equal();
+drop function assignment_step();
+drop function assignment_needs_evidence();

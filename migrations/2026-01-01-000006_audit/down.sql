@@ -1,0 +1,3 @@
+drop table looks;
+drop table audit_head;
+drop table audit_entries;

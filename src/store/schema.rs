@@ -1,0 +1,436 @@
+//! The tables, as the migrations leave them; a test compares both.
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    assignment_events (assignment_id, seq) {
+        assignment_id -> Uuid,
+        seq -> Integer,
+        state -> SmallInt,
+        at -> Timestamptz,
+        actor -> Text,
+        reason -> Text,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    assignments (id) {
+        id -> Uuid,
+        run_id -> Uuid,
+        case_id -> Uuid,
+        visitor -> Uuid,
+        class -> SmallInt,
+        colour -> SmallInt,
+        pack_id -> Text,
+        pack_version -> Integer,
+        division -> Text,
+        state -> SmallInt,
+        last_exposure_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        proposed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    audit_entries (seq) {
+        seq -> BigInt,
+        at_micros -> BigInt,
+        actor -> Text,
+        action -> Text,
+        subject -> Text,
+        detail -> Text,
+        prev -> Bytea,
+        hash -> Bytea,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    audit_head (id) {
+        id -> Bool,
+        seq -> BigInt,
+        hash -> Bytea,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    cases (id) {
+        id -> Uuid,
+        visitor -> Uuid,
+        kind -> SmallInt,
+        onset_at -> Nullable<Timestamptz>,
+        sampled_at -> Timestamptz,
+        isolated_at -> Nullable<Timestamptz>,
+        authority -> Text,
+        division -> Text,
+        reported_by -> Uuid,
+        reported_at -> Timestamptz,
+        withdrawn_by -> Nullable<Uuid>,
+        withdrawn_at -> Nullable<Timestamptz>,
+        withdrawal_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    channels (id) {
+        id -> Text,
+        name -> Text,
+        public_key -> Bytea,
+        page_url -> Text,
+        disabled_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    contacts (run_id, visitor) {
+        run_id -> Uuid,
+        visitor -> Uuid,
+        class -> SmallInt,
+        colour -> SmallInt,
+        together_secs -> BigInt,
+        meetings -> Integer,
+        first_at -> Timestamptz,
+        last_at -> Timestamptz,
+        excluded_by -> Nullable<Uuid>,
+        excluded_at -> Nullable<Timestamptz>,
+        exclusion_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    dead_entries (shard, position) {
+        shard -> SmallInt,
+        position -> Text,
+        entry -> Bytea,
+        reason -> Text,
+        found_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    devices (id) {
+        id -> Uuid,
+        name -> Text,
+        point_id -> BigInt,
+        public_key -> Bytea,
+        disabled_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    exposures (run_id, seq) {
+        run_id -> Uuid,
+        seq -> Integer,
+        trail_stay_id -> Uuid,
+        stay_point_id -> BigInt,
+        stay_from_at -> Timestamptz,
+        stay_id -> Uuid,
+        visitor -> Uuid,
+        relation -> SmallInt,
+        granularity -> SmallInt,
+        from_at -> Timestamptz,
+        until_at -> Timestamptz,
+        presence -> SmallInt,
+        counted -> Bool,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    idempotency_keys (principal, key) {
+        principal -> Text,
+        key -> Text,
+        fingerprint -> Bytea,
+        status -> SmallInt,
+        body -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    issuers (id) {
+        id -> Text,
+        name -> Text,
+        url -> Text,
+        division -> Text,
+        disabled_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    letters (id) {
+        id -> Uuid,
+        issuer_id -> Text,
+        assignment_id -> Uuid,
+        visitor -> Uuid,
+        sequence -> BigInt,
+        body -> Jsonb,
+        state -> SmallInt,
+        attempts -> Integer,
+        due_at -> Timestamptz,
+        last_error -> Nullable<Text>,
+        created_at -> Timestamptz,
+        delivered_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    log_positions (shard) {
+        shard -> SmallInt,
+        position -> Text,
+        drained -> BigInt,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    looks (id) {
+        id -> Uuid,
+        case_id -> Uuid,
+        run_id -> Nullable<Uuid>,
+        role -> SmallInt,
+        purpose -> Text,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    machine_tokens (id) {
+        id -> Uuid,
+        token_hash -> Bytea,
+        name -> Text,
+        roles -> Array<SmallInt>,
+        division -> Text,
+        expires_at -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    organisations (id) {
+        id -> Uuid,
+        legal_name -> Text,
+        credit_code -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    points (id) {
+        id -> BigInt,
+        venue_id -> Uuid,
+        name -> Text,
+        granularity -> SmallInt,
+        cell -> BigInt,
+        grid_cell -> BigInt,
+        generation -> SmallInt,
+        previous_until -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    releases (run_id, officer_id) {
+        run_id -> Uuid,
+        officer_id -> Uuid,
+        legal_basis -> Text,
+        chief -> Bool,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    rule_packs (id, version) {
+        id -> Text,
+        version -> Integer,
+        body -> Text,
+        loaded_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    runs (id) {
+        id -> Uuid,
+        case_id -> Uuid,
+        pack_id -> Text,
+        pack_version -> Integer,
+        state -> SmallInt,
+        purpose -> Text,
+        requested_by -> Uuid,
+        requested_at -> Timestamptz,
+        log_ends -> Nullable<Jsonb>,
+        infectious_from -> Nullable<Timestamptz>,
+        infectious_until -> Nullable<Timestamptz>,
+        computed_at -> Nullable<Timestamptz>,
+        result_digest -> Nullable<Bytea>,
+        summary -> Nullable<Jsonb>,
+        failure -> Nullable<Text>,
+        proposed_by -> Nullable<Uuid>,
+        proposed_at -> Nullable<Timestamptz>,
+        released_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    scans (visitor, occurred_at, id) {
+        visitor -> Uuid,
+        occurred_at -> Timestamptz,
+        id -> Uuid,
+        point_id -> BigInt,
+        cell -> BigInt,
+        received_at -> Timestamptz,
+        direction -> SmallInt,
+        method -> SmallInt,
+        presence -> SmallInt,
+        party -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    sessions (token_hash) {
+        token_hash -> Bytea,
+        staff_id -> Uuid,
+        expires_at -> Timestamptz,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    staff (id) {
+        id -> Uuid,
+        login -> Text,
+        display_name -> Text,
+        password_hash -> Text,
+        roles -> Array<SmallInt>,
+        division -> Text,
+        disabled_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    staff_venues (staff_id, venue_id) {
+        staff_id -> Uuid,
+        venue_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    stays (point_id, from_at, id) {
+        point_id -> BigInt,
+        from_at -> Timestamptz,
+        id -> Uuid,
+        visitor -> Uuid,
+        until_at -> Timestamptz,
+        cell -> BigInt,
+        ended_by -> SmallInt,
+        presence -> SmallInt,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    switches (name) {
+        name -> Text,
+        is_on -> Bool,
+        changed_by -> Text,
+        changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    trail_stays (id) {
+        id -> Uuid,
+        case_id -> Uuid,
+        point_id -> BigInt,
+        from_at -> Timestamptz,
+        until_at -> Timestamptz,
+        source -> SmallInt,
+        reason -> Text,
+        stay_id -> Nullable<Uuid>,
+        added_by -> Nullable<Uuid>,
+        added_at -> Timestamptz,
+        removed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    venues (id) {
+        id -> Uuid,
+        organisation_id -> Uuid,
+        source_ref -> Nullable<Text>,
+        name -> Text,
+        category -> Text,
+        division -> Text,
+        address -> Text,
+        lat_deg -> Double,
+        lng_deg -> Double,
+        cell -> BigInt,
+        contact_name -> Text,
+        contact_phone -> Text,
+        capacity -> Nullable<Integer>,
+        state -> SmallInt,
+        state_reason -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    assignment_events,
+    assignments,
+    audit_entries,
+    audit_head,
+    cases,
+    channels,
+    contacts,
+    dead_entries,
+    devices,
+    exposures,
+    idempotency_keys,
+    issuers,
+    letters,
+    log_positions,
+    looks,
+    machine_tokens,
+    organisations,
+    points,
+    releases,
+    rule_packs,
+    runs,
+    scans,
+    sessions,
+    staff,
+    staff_venues,
+    stays,
+    switches,
+    trail_stays,
+    venues,
+);

@@ -1,1 +1,86 @@
-//! Placeholder.
+//! Postgres: one file per group of tables, SQL and rows, nothing else.
+
+pub mod access;
+pub mod audit;
+pub mod cases;
+pub mod decisions;
+pub mod idempotency;
+pub mod letters;
+pub mod looks;
+pub mod partitions;
+pub mod register;
+pub mod runs;
+pub mod scans;
+pub mod schema;
+
+use std::time::Duration;
+
+use diesel_async::AsyncMigrationHarness;
+use diesel_async::pooled_connection::AsyncDieselConnectionManager;
+use diesel_async::pooled_connection::deadpool::{Object, Pool, Runtime};
+use diesel_async::{AsyncConnection, AsyncPgConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+/// All migrations of the service, in the binary.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/service");
+
+/// A connection from the pool.
+pub type Connection = Object<AsyncPgConnection>;
+
+/// Why Postgres did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection was free in time, or Postgres is away. Worth another try.
+    #[error("postgres is busy or away: {0}")]
+    Busy(String),
+    /// Postgres refused or failed.
+    #[error(transparent)]
+    Query(#[from] diesel::result::Error),
+    /// A row holds what the domain does not allow.
+    #[error("a row of `{0}` holds a value that cannot be")]
+    Corrupt(&'static str),
+}
+
+/// The pool of connections. Nothing is connected until it is used.
+#[derive(Clone)]
+pub struct Store(Pool<AsyncPgConnection>);
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Store {
+    /// A pool of so many connections at most.
+    pub fn new(url: &str, connections: u32) -> anyhow::Result<Self> {
+        let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new(url);
+        let pool = Pool::builder(manager)
+            .max_size(connections as usize)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(Duration::from_secs(5)))
+            .create_timeout(Some(Duration::from_secs(5)))
+            .recycle_timeout(Some(Duration::from_secs(5)))
+            .build()?;
+        Ok(Self(pool))
+    }
+
+    /// A connection, or [`StoreError::Busy`] when none can be had within five seconds.
+    pub async fn conn(&self) -> Result<Connection, StoreError> {
+        self.0.get().await.map_err(|error| StoreError::Busy(error.to_string()))
+    }
+}
+
+/// Brings the tables to this release's form and returns the names of what was run. Needs a runtime
+/// of several threads.
+pub async fn migrate(url: &str) -> anyhow::Result<Vec<String>> {
+    let connection = AsyncPgConnection::establish(url).await?;
+    let mut harness = AsyncMigrationHarness::new(connection);
+    let run = harness.run_pending_migrations(MIGRATIONS).map_err(|error| anyhow::anyhow!(error))?;
+    Ok(run.iter().map(ToString::to_string).collect())
+}
+
+/// A value of the domain from what a row holds.
+fn sound<T>(value: Option<T>, table: &'static str) -> Result<T, StoreError> {
+    value.ok_or(StoreError::Corrupt(table))
+}

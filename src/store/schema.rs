@@ -244,6 +244,7 @@ diesel::table! {
         previous_until -> Nullable<Timestamptz>,
         revoked_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+        changed_at -> Timestamptz,
     }
 }
 

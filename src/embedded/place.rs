@@ -202,4 +202,18 @@ mod tests {
         assert!(sockets(&long).join(".s.PGSQL.5432.lock").as_os_str().len() < 60);
         assert_ne!(sockets(&long), sockets(Path::new("/x")));
     }
+
+    #[test]
+    fn a_link_in_place_of_the_socket_folder_is_refused() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/premade");
+        drop(fs::remove_file(&folder));
+        std::os::unix::fs::symlink("/tmp", &folder).unwrap();
+        assert!(matches!(private_folder(&folder, None), Err(EmbeddedError::Refused(_))));
+        fs::remove_file(&folder).unwrap();
+        private_folder(&folder, None).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        private_folder(&folder, None).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+        fs::remove_dir(&folder).unwrap();
+    }
 }

@@ -70,3 +70,22 @@ pub(super) fn clean(ground: &Ground) {
     processes::kill_all(&[ground.redis()], &[&socket(&ground.sockets)]);
     drop(std::fs::remove_file(socket(&ground.sockets)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_redis_is_not_let_near_a_newer_log() {
+        let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/newer-redis-log");
+        let ground = Ground { sockets: home.clone(), home, user: None, durability: Durability::ForTests };
+        let of = |version| Redis { program: PathBuf::from("redis-server"), version };
+        std::fs::create_dir_all(ground.redis()).unwrap();
+        assert!(check(&ground, &of((6, 2))).is_ok());
+        std::fs::create_dir_all(ground.redis().join("appendonlydir")).unwrap();
+        assert!(check(&ground, &of((7, 0))).is_ok());
+        let refused = check(&ground, &of((6, 2))).unwrap_err().to_string();
+        assert!(refused.contains("this machine has 6.2"), "{refused}");
+        std::fs::remove_dir_all(&ground.home).unwrap();
+    }
+}

@@ -36,8 +36,10 @@ impl App {
         let text = tokio::fs::read_to_string(&config.keys_file).await.with_context(|| {
             format!("--keys-file {}: cannot be read; `placecode keys` makes one", config.keys_file.display())
         })?;
-        let keys = Keyring::parse(&text).with_context(|| format!("--keys-file {}", config.keys_file.display()))?;
-        let store = Store::new(&config.database_url, config.database_connections).context("--database-url")?;
+        let keys =
+            Keyring::parse(&text).with_context(|| format!("--keys-file {}", config.keys_file.display()))?;
+        let store =
+            Store::new(&config.database_url, config.database_connections).context("--database-url")?;
         let intake = Intake::new(&config).context("--redis-url")?;
         Ok(Self {
             keys: Arc::new(keys),

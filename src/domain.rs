@@ -13,6 +13,7 @@ pub mod letter;
 pub mod numbered;
 pub mod open_window;
 pub mod place_code;
+pub mod point;
 pub mod position;
 pub mod rule_pack;
 pub mod scan;

@@ -17,9 +17,12 @@ use std::time::Duration;
 
 use diesel_async::AsyncMigrationHarness;
 use diesel_async::pooled_connection::AsyncDieselConnectionManager;
-use diesel_async::pooled_connection::deadpool::{Object, Pool, Runtime};
+use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+/// How long a request waits for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// All migrations of the service, in the binary.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/service");
@@ -55,19 +58,15 @@ impl Store {
     /// A pool of so many connections at most.
     pub fn new(url: &str, connections: u32) -> anyhow::Result<Self> {
         let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new(url);
-        let pool = Pool::builder(manager)
-            .max_size(connections as usize)
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(Duration::from_secs(5)))
-            .create_timeout(Some(Duration::from_secs(5)))
-            .recycle_timeout(Some(Duration::from_secs(5)))
-            .build()?;
+        let pool = Pool::builder(manager).max_size(connections as usize).build()?;
         Ok(Self(pool))
     }
 
     /// A connection, or [`StoreError::Busy`] when none can be had within five seconds.
     pub async fn conn(&self) -> Result<Connection, StoreError> {
-        self.0.get().await.map_err(|error| StoreError::Busy(error.to_string()))
+        let connection = tokio::time::timeout(PATIENCE, self.0.get()).await;
+        let connection = connection.map_err(|late| StoreError::Busy(late.to_string()))?;
+        connection.map_err(|error| StoreError::Busy(error.to_string()))
     }
 }
 

@@ -6,8 +6,22 @@ use tracing_subscriber::EnvFilter;
 
 /// The only fields that a log line may carry. A test reads the sources and compares.
 pub const FIELDS: &[&str] = &[
-    "action", "attempt", "bind", "case", "count", "duration_ms", "error", "issuer", "method", "refused",
-    "route", "run", "shard", "status", "step", "table",
+    "action",
+    "attempt",
+    "bind",
+    "case",
+    "count",
+    "duration_ms",
+    "error",
+    "issuer",
+    "method",
+    "refused",
+    "route",
+    "run",
+    "shard",
+    "status",
+    "step",
+    "table",
 ];
 
 /// Starts logging to standard error: JSON lines, or plain text on a terminal. `filter` is what

@@ -50,13 +50,15 @@ pub enum InvalidCase {
     /// Something lies in the future.
     #[error("`{0}` lies in the future")]
     Future(&'static str),
-    /// Something is too long ago to be traced.
-    #[error("`{0}` is more than 90 days ago")]
-    Past(&'static str),
+    /// The infectious period would have no sensible end.
+    #[error(
+        "more than {PERIOD_DAYS_MAX} days lie between onset or sample and isolation; give the right `isolated_at`"
+    )]
+    Period,
 }
 
-/// The oldest date that a report may name.
-pub const REPORT_PAST_MAX: TimeDelta = TimeDelta::days(90);
+/// The longest time between onset or sample and isolation, or now where there was no isolation.
+pub const PERIOD_DAYS_MAX: i64 = 60;
 
 impl CaseDates {
     /// Checks the dates against the kind of case and the time of the report.
@@ -72,13 +74,13 @@ impl CaseDates {
             ("isolated_at", self.isolated_at),
         ];
         for (name, date) in dates {
-            match date {
-                Some(date) if date > now => return Err(InvalidCase::Future(name)),
-                Some(date) if date < now - REPORT_PAST_MAX => return Err(InvalidCase::Past(name)),
-                _ => {}
+            if date.is_some_and(|date| date > now) {
+                return Err(InvalidCase::Future(name));
             }
         }
-        Ok(())
+        let first = self.onset_at.unwrap_or(self.sampled_at).min(self.sampled_at);
+        let period = self.isolated_at.unwrap_or(now) - first;
+        if period > TimeDelta::days(PERIOD_DAYS_MAX) { Err(InvalidCase::Period) } else { Ok(()) }
     }
 
     /// When the case could infect others: from some days before onset (or before the sample, where
@@ -113,7 +115,9 @@ mod tests {
         assert_eq!(dates.check(CaseKind::Confirmed, day(20)), Err(InvalidCase::NoOnset));
         assert_eq!(dates.check(CaseKind::Asymptomatic, day(20)), Ok(()));
         assert_eq!(dates.check(CaseKind::Asymptomatic, day(11)), Err(InvalidCase::Future("sampled_at")));
-        assert_eq!(dates.check(CaseKind::Asymptomatic, day(103)), Err(InvalidCase::Past("sampled_at")));
+        assert_eq!(dates.check(CaseKind::Asymptomatic, day(103)), Err(InvalidCase::Period));
+        let isolated = CaseDates { isolated_at: Some(day(14)), ..dates };
+        assert_eq!(isolated.check(CaseKind::Asymptomatic, day(9000)), Ok(()));
         let ill = CaseDates { onset_at: Some(day(1)), ..dates };
         assert_eq!(ill.check(CaseKind::Asymptomatic, day(20)), Err(InvalidCase::Onset));
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::numbered::Numbered;
 
 /// A point: 40 random bits, so that no number follows from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PointId(u64);
 
 impl PointId {
@@ -29,6 +29,11 @@ impl PointId {
     pub fn to_bytes(self) -> [u8; 5] {
         let [_, _, _, bytes @ ..] = self.0.to_be_bytes();
         bytes
+    }
+
+    /// A number that spreads points evenly, to choose a shard.
+    pub fn spread(self) -> u64 {
+        self.0
     }
 
     /// The id as Postgres keeps it.

@@ -125,7 +125,10 @@ pub async fn insert_staff(conn: &mut AsyncPgConnection, row: &StaffRow) -> Resul
 }
 
 /// The open account of that login.
-pub async fn staff_by_login(conn: &mut AsyncPgConnection, login: &str) -> Result<Option<StaffRow>, StoreError> {
+pub async fn staff_by_login(
+    conn: &mut AsyncPgConnection,
+    login: &str,
+) -> Result<Option<StaffRow>, StoreError> {
     let open = staff::table.filter(staff::login.eq(login)).filter(staff::disabled_at.is_null());
     Ok(open.select(StaffRow::as_select()).first(conn).await.optional()?)
 }
@@ -147,7 +150,11 @@ pub async fn staff_page(
 }
 
 /// Closes an account and ends its sessions; false when there is none that is open.
-pub async fn disable_staff(conn: &mut AsyncPgConnection, id: Uuid, now: DateTime<Utc>) -> Result<bool, StoreError> {
+pub async fn disable_staff(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
     let open = staff::table.filter(staff::id.eq(id)).filter(staff::disabled_at.is_null());
     let closed = diesel::update(open).set(staff::disabled_at.eq(now)).execute(conn).await?;
     diesel::delete(sessions::table.filter(sessions::staff_id.eq(id))).execute(conn).await?;
@@ -244,7 +251,11 @@ pub async fn venues_of(conn: &mut AsyncPgConnection, staff_id: Uuid) -> Result<V
 }
 
 /// Makes a manager answer for a venue.
-pub async fn link_venue(conn: &mut AsyncPgConnection, staff_id: Uuid, venue_id: Uuid) -> Result<(), StoreError> {
+pub async fn link_venue(
+    conn: &mut AsyncPgConnection,
+    staff_id: Uuid,
+    venue_id: Uuid,
+) -> Result<(), StoreError> {
     diesel::insert_into(staff_venues::table)
         .values((staff_venues::staff_id.eq(staff_id), staff_venues::venue_id.eq(venue_id)))
         .on_conflict_do_nothing()

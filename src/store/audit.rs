@@ -25,7 +25,11 @@ pub struct Act<'a> {
 
 /// Appends to the chain. The row of the head is locked until the transaction ends, so the chain has
 /// one order and no gap.
-pub async fn append(conn: &mut AsyncPgConnection, act: Act<'_>, now: DateTime<Utc>) -> Result<(), StoreError> {
+pub async fn append(
+    conn: &mut AsyncPgConnection,
+    act: Act<'_>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     let head: Head = sql_query("select seq, hash from audit_head for update").get_result(conn).await?;
     let prev: [u8; 32] = head.hash.try_into().map_err(|_length| StoreError::Corrupt("audit_head"))?;
     let entry = Entry {

@@ -102,11 +102,8 @@ pub async fn withdraw(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let open = cases::table.filter(cases::id.eq(id)).filter(cases::withdrawn_at.is_null());
-    let change = (
-        cases::withdrawn_by.eq(by),
-        cases::withdrawn_at.eq(now),
-        cases::withdrawal_reason.eq(reason),
-    );
+    let change =
+        (cases::withdrawn_by.eq(by), cases::withdrawn_at.eq(now), cases::withdrawal_reason.eq(reason));
     Ok(diesel::update(open).set(change).execute(conn).await? == 1)
 }
 

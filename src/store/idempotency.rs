@@ -26,7 +26,11 @@ pub struct Answer {
 }
 
 /// The answer that was given to this key before.
-pub async fn find(conn: &mut AsyncPgConnection, principal: &str, key: &str) -> Result<Option<Answer>, StoreError> {
+pub async fn find(
+    conn: &mut AsyncPgConnection,
+    principal: &str,
+    key: &str,
+) -> Result<Option<Answer>, StoreError> {
     Ok(keys::table.find((principal, key)).select(Answer::as_select()).first(conn).await.optional()?)
 }
 

@@ -1,7 +1,7 @@
 //! The daily partitions of scans and stays: made ahead, dropped when retention ends.
 
-use chrono::{Days, NaiveDate};
-use diesel::sql_types::Text;
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use diesel::sql_types::{Array, Date, Text, Timestamptz};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -12,7 +12,11 @@ pub const TABLES: [&str; 2] = ["scans", "stays"];
 
 /// Makes the partitions of the days from `first` to `last`, both included, where they are missing.
 /// Days are those of UTC. Returns how many were made.
-pub async fn ensure(conn: &mut AsyncPgConnection, first: NaiveDate, last: NaiveDate) -> Result<usize, StoreError> {
+pub async fn ensure(
+    conn: &mut AsyncPgConnection,
+    first: NaiveDate,
+    last: NaiveDate,
+) -> Result<usize, StoreError> {
     let mut made = 0;
     for table in TABLES {
         let present = days(conn, table).await?;
@@ -34,12 +38,37 @@ pub async fn ensure(conn: &mut AsyncPgConnection, first: NaiveDate, last: NaiveD
     Ok(made)
 }
 
-/// Drops the partitions of all days before `first_kept`, and returns which.
-pub async fn drop_before(conn: &mut AsyncPgConnection, first_kept: NaiveDate) -> Result<Vec<String>, StoreError> {
+/// Notes that scans of these days were imported now, so that retention counts from now.
+pub async fn note_imported(
+    conn: &mut AsyncPgConnection,
+    days: &[NaiveDate],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sql_query(
+        "insert into imported_days (day, imported_at) select distinct day, $2 from unnest($1) as day
+         on conflict (day) do update set imported_at = excluded.imported_at",
+    )
+    .bind::<Array<Date>, _>(days)
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Drops the partitions of all days before `first_kept`, but for those imported since, and returns which.
+pub async fn drop_before(
+    conn: &mut AsyncPgConnection,
+    first_kept: NaiveDate,
+) -> Result<Vec<String>, StoreError> {
+    let spared: Vec<Day> =
+        sql_query("select day from imported_days where (imported_at at time zone 'UTC')::date >= $1")
+            .bind::<Date, _>(first_kept)
+            .load(conn)
+            .await?;
     let mut dropped = Vec::new();
     for table in TABLES {
         for day in days(conn, table).await? {
-            if day < first_kept {
+            if day < first_kept && !spared.iter().any(|spared| spared.day == day) {
                 let name = format!("{table}_{}", day.format("%Y%m%d"));
                 sql_query(format!("drop table {name}")).execute(conn).await?;
                 dropped.push(name);
@@ -58,8 +87,16 @@ pub async fn days(conn: &mut AsyncPgConnection, table: &str) -> Result<Vec<Naive
     .bind::<Text, _>(table)
     .load(conn)
     .await?;
-    let day = |row: &Name| row.name.rsplit_once('_').and_then(|(_, day)| NaiveDate::parse_from_str(day, "%Y%m%d").ok());
+    let day = |row: &Name| {
+        row.name.rsplit_once('_').and_then(|(_, day)| NaiveDate::parse_from_str(day, "%Y%m%d").ok())
+    };
     Ok(rows.iter().filter_map(day).collect())
+}
+
+#[derive(QueryableByName)]
+struct Day {
+    #[diesel(sql_type = Date)]
+    day: NaiveDate,
 }
 
 #[derive(QueryableByName)]

@@ -10,7 +10,9 @@ use uuid::Uuid;
 use super::schema::{organisations, points, venues};
 use super::{StoreError, sound};
 use crate::domain::numbered::Numbered;
-use crate::domain::venue::{Division, VenueState};
+use crate::domain::point::PointFacts;
+use crate::domain::position::cell_from_i64;
+use crate::domain::venue::{Division, PointId, VenueState};
 
 /// Who answers for venues.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -90,57 +92,67 @@ pub struct PointRow {
     pub created_at: DateTime<Utc>,
 }
 
-/// Everything that taking a scan at a point needs to know.
-#[derive(Debug, Clone, PartialEq, QueryableByName, serde::Serialize, serde::Deserialize)]
-pub struct PointFacts {
-    /// The point.
+#[derive(QueryableByName)]
+struct FactsRow {
     #[diesel(sql_type = BigInt)]
-    pub id: i64,
-    /// Its name.
+    id: i64,
     #[diesel(sql_type = Text)]
-    pub name: String,
-    /// Its cell.
+    name: String,
     #[diesel(sql_type = BigInt)]
-    pub cell: i64,
-    /// What new posters carry.
+    cell: i64,
     #[diesel(sql_type = SmallInt)]
-    pub generation: i16,
-    /// Until when older posters answer.
+    generation: i16,
     #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub previous_until: Option<DateTime<Utc>>,
-    /// Since when none answers.
+    previous_until: Option<DateTime<Utc>>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
-    pub revoked_at: Option<DateTime<Utc>>,
-    /// Its venue.
+    revoked_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = SqlUuid)]
-    pub venue_id: Uuid,
-    /// The venue's name.
+    venue_id: Uuid,
     #[diesel(sql_type = Text)]
-    pub venue_name: String,
-    /// The venue's category.
+    venue_name: String,
     #[diesel(sql_type = Text)]
-    pub category: String,
-    /// The venue's division.
+    category: String,
     #[diesel(sql_type = Text)]
-    pub division: String,
-    /// The venue's state.
+    division: String,
     #[diesel(sql_type = SmallInt)]
-    pub venue_state: i16,
-    /// Degrees north.
+    venue_state: i16,
     #[diesel(sql_type = Double)]
-    pub lat_deg: f64,
-    /// Degrees east.
+    lat_deg: f64,
     #[diesel(sql_type = Double)]
-    pub lng_deg: f64,
+    lng_deg: f64,
 }
 
-const FACTS: &str = "select p.id, p.name, p.cell, p.generation, p.previous_until, p.revoked_at, v.id as venue_id,
+impl FactsRow {
+    fn read(self) -> Result<PointFacts, StoreError> {
+        Ok(PointFacts {
+            id: sound(PointId::from_i64(self.id), "points")?,
+            name: self.name,
+            cell: sound(cell_from_i64(self.cell), "points")?,
+            generation: sound(u8::try_from(self.generation).ok(), "points")?,
+            previous_until: self.previous_until,
+            revoked_at: self.revoked_at,
+            venue: self.venue_id,
+            venue_name: self.venue_name,
+            category: self.category,
+            division: self.division,
+            venue_state: venue_state(self.venue_state)?,
+            lat_deg: self.lat_deg,
+            lng_deg: self.lng_deg,
+        })
+    }
+}
+
+const FACTS: &str =
+    "select p.id, p.name, p.cell, p.generation, p.previous_until, p.revoked_at, v.id as venue_id,
     v.name as venue_name, v.category, v.division, v.state as venue_state, v.lat_deg, v.lng_deg
     from points p join venues v on v.id = p.venue_id";
 
 /// The facts about some points; unknown ones are left out.
-pub async fn facts(conn: &mut AsyncPgConnection, ids: &[i64]) -> Result<Vec<PointFacts>, StoreError> {
-    Ok(sql_query(format!("{FACTS} where p.id = any($1)")).bind::<Array<BigInt>, _>(ids).load(conn).await?)
+pub async fn facts(conn: &mut AsyncPgConnection, ids: &[PointId]) -> Result<Vec<PointFacts>, StoreError> {
+    let query = sql_query(format!("{FACTS} where p.id = any($1)"));
+    let ids: Vec<i64> = ids.iter().map(|id| id.to_i64()).collect();
+    let rows: Vec<FactsRow> = query.bind::<Array<BigInt>, _>(ids).load(conn).await?;
+    rows.into_iter().map(FactsRow::read).collect()
 }
 
 /// The facts about points that changed at or after `since`, by the database's clock, and what that
@@ -151,7 +163,8 @@ pub async fn facts_changed_since(
 ) -> Result<(Vec<PointFacts>, DateTime<Utc>), StoreError> {
     let now: DatabaseTime = sql_query("select clock_timestamp() as at").get_result(conn).await?;
     let query = sql_query(format!("{FACTS} where p.changed_at >= $1"));
-    Ok((query.bind::<Timestamptz, _>(since).load(conn).await?, now.at))
+    let rows: Vec<FactsRow> = query.bind::<Timestamptz, _>(since).load(conn).await?;
+    Ok((rows.into_iter().map(FactsRow::read).collect::<Result<_, _>>()?, now.at))
 }
 
 #[derive(QueryableByName)]
@@ -170,7 +183,10 @@ pub async fn organisation_by_code(
 }
 
 /// Adds an organisation.
-pub async fn insert_organisation(conn: &mut AsyncPgConnection, row: &OrganisationRow) -> Result<(), StoreError> {
+pub async fn insert_organisation(
+    conn: &mut AsyncPgConnection,
+    row: &OrganisationRow,
+) -> Result<(), StoreError> {
     diesel::insert_into(organisations::table).values(row).on_conflict_do_nothing().execute(conn).await?;
     Ok(())
 }
@@ -233,8 +249,12 @@ pub async fn set_venue_state(
 }
 
 /// The points of a venue, by name.
-pub async fn points_of_venue(conn: &mut AsyncPgConnection, venue_id: Uuid) -> Result<Vec<PointRow>, StoreError> {
-    let own = points::table.filter(points::venue_id.eq(venue_id)).order((points::name, points::id)).limit(2000);
+pub async fn points_of_venue(
+    conn: &mut AsyncPgConnection,
+    venue_id: Uuid,
+) -> Result<Vec<PointRow>, StoreError> {
+    let own =
+        points::table.filter(points::venue_id.eq(venue_id)).order((points::name, points::id)).limit(2000);
     Ok(own.select(PointRow::as_select()).load(conn).await?)
 }
 
@@ -256,7 +276,11 @@ pub async fn rotate_code(
 }
 
 /// Ends all codes of a point at once; false when the point is unknown.
-pub async fn revoke_code(conn: &mut AsyncPgConnection, id: i64, now: DateTime<Utc>) -> Result<bool, StoreError> {
+pub async fn revoke_code(
+    conn: &mut AsyncPgConnection,
+    id: i64,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
     let change = points::revoked_at.eq(now);
     Ok(diesel::update(points::table.find(id)).set(change).execute(conn).await? == 1)
 }

@@ -126,7 +126,11 @@ pub async fn load_pack(
 }
 
 /// The text of a pack.
-pub async fn pack_body(conn: &mut AsyncPgConnection, id: &str, version: i32) -> Result<Option<String>, StoreError> {
+pub async fn pack_body(
+    conn: &mut AsyncPgConnection,
+    id: &str,
+    version: i32,
+) -> Result<Option<String>, StoreError> {
     Ok(rule_packs::table.find((id, version)).select(rule_packs::body).first(conn).await.optional()?)
 }
 
@@ -206,11 +210,8 @@ pub async fn propose(
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let seen = runs::table.filter(runs::id.eq(id)).filter(runs::state.eq(RunState::Computed.number()));
-    let change = (
-        runs::state.eq(RunState::Proposing.number()),
-        runs::proposed_by.eq(by),
-        runs::proposed_at.eq(now),
-    );
+    let change =
+        (runs::state.eq(RunState::Proposing.number()), runs::proposed_by.eq(by), runs::proposed_at.eq(now));
     Ok(diesel::update(seen).set(change).execute(conn).await? == 1)
 }
 
@@ -238,7 +239,11 @@ pub struct Computed {
 }
 
 /// Keeps a run's result.
-pub async fn set_computed(conn: &mut AsyncPgConnection, id: Uuid, found: &Computed) -> Result<(), StoreError> {
+pub async fn set_computed(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    found: &Computed,
+) -> Result<(), StoreError> {
     let change = (
         runs::state.eq(RunState::Computed.number()),
         runs::infectious_from.eq(found.infectious.from()),
@@ -259,7 +264,11 @@ pub async fn set_failed(conn: &mut AsyncPgConnection, id: Uuid, why: &str) -> Re
 }
 
 /// Marks a run as let go.
-pub async fn set_released(conn: &mut AsyncPgConnection, id: Uuid, now: DateTime<Utc>) -> Result<(), StoreError> {
+pub async fn set_released(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
     let change = (runs::state.eq(RunState::Released.number()), runs::released_at.eq(now));
     diesel::update(runs::table.find(id)).set(change).execute(conn).await?;
     Ok(())
@@ -455,11 +464,8 @@ pub async fn exclude(
     reason: &str,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let change = (
-        contacts::excluded_by.eq(by),
-        contacts::excluded_at.eq(now),
-        contacts::exclusion_reason.eq(reason),
-    );
+    let change =
+        (contacts::excluded_by.eq(by), contacts::excluded_at.eq(now), contacts::exclusion_reason.eq(reason));
     Ok(diesel::update(contacts::table.find((run_id, visitor))).set(change).execute(conn).await? == 1)
 }
 

@@ -27,12 +27,13 @@ pub async fn lock_position(
         .bind::<Timestamptz, _>(now)
         .execute(conn)
         .await?;
-    let row: Option<Position> =
-        sql_query("select shard, position, drained from log_positions where shard = $1 for update skip locked")
-            .bind::<SmallInt, _>(shard)
-            .get_result(conn)
-            .await
-            .optional()?;
+    let row: Option<Position> = sql_query(
+        "select shard, position, drained from log_positions where shard = $1 for update skip locked",
+    )
+    .bind::<SmallInt, _>(shard)
+    .get_result(conn)
+    .await
+    .optional()?;
     Ok(row.map(|row| row.position))
 }
 
@@ -44,13 +45,15 @@ pub async fn move_position(
     drained: i64,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sql_query("update log_positions set position = $2, drained = drained + $3, updated_at = $4 where shard = $1")
-        .bind::<SmallInt, _>(shard)
-        .bind::<Text, _>(position)
-        .bind::<BigInt, _>(drained)
-        .bind::<Timestamptz, _>(now)
-        .execute(conn)
-        .await?;
+    sql_query(
+        "update log_positions set position = $2, drained = drained + $3, updated_at = $4 where shard = $1",
+    )
+    .bind::<SmallInt, _>(shard)
+    .bind::<Text, _>(position)
+    .bind::<BigInt, _>(drained)
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -158,6 +158,14 @@ diesel::table! {
 
 diesel::table! {
     #[allow(missing_docs, reason = "the columns are described in the migrations")]
+    imported_days (day) {
+        day -> Date,
+        imported_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     issuers (id) {
         id -> Text,
         name -> Text,
@@ -416,6 +424,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     devices,
     exposures,
     idempotency_keys,
+    imported_days,
     issuers,
     letters,
     log_positions,

@@ -1,3 +1,4 @@
+drop table imported_days;
 drop table dead_entries;
 drop table log_positions;
 drop table stays;

@@ -55,3 +55,9 @@ create table dead_entries (
     found_at    timestamptz not null,
     primary key (shard, position)
 );
+
+-- Days whose scans were imported later than they occurred: retention counts from the import.
+create table imported_days (
+    day         date primary key,
+    imported_at timestamptz not null
+);

@@ -1,6 +1,14 @@
 //! The flow: one file per arrow, each a step that says what it did.
 
+pub mod dispatch;
 pub mod drain;
+pub mod expire;
+pub mod post;
+pub mod propose;
+pub mod release;
+pub mod run;
+pub mod trace;
+pub mod withdraw;
 
 use crate::app::App;
 

@@ -57,7 +57,7 @@ pub struct ClassDays {
 }
 
 /// Makes an assignment for every contact of a proposed run who is to get a colour and is not left out.
-/// An assignment that would end before `now` is not made. Returns the new ones.
+/// Returns the new ones.
 pub async fn propose(
     conn: &mut AsyncPgConnection,
     run_id: Uuid,
@@ -268,6 +268,38 @@ pub async fn insert_release(conn: &mut AsyncPgConnection, row: &ReleaseRow) -> R
     let added =
         diesel::insert_into(releases::table).values(row).on_conflict_do_nothing().execute(conn).await?;
     Ok(added == 1)
+}
+
+/// A proposed run that two officers other than its proposer have let go, one of them a chief where it
+/// is larger than `cap`. Held until the transaction ends.
+pub async fn ready(conn: &mut AsyncPgConnection, cap: i64) -> Result<Option<Uuid>, StoreError> {
+    let row: Option<Id> = sql_query(
+        "select r.id from runs r
+         where r.state = 4
+           and (select count(*) from releases l where l.run_id = r.id and l.officer_id <> r.proposed_by) >= 2
+           and ((select count(*) from assignments a where a.run_id = r.id and a.state = 0) <= $1
+                or exists (select 1 from releases l where l.run_id = r.id and l.chief))
+         order by r.id limit 1 for update of r skip locked",
+    )
+    .bind::<BigInt, _>(cap)
+    .get_result(conn)
+    .await
+    .optional()?;
+    Ok(row.map(|row| row.id))
+}
+
+/// A withdrawn case on which something still hangs. Held until the transaction ends.
+pub async fn withdrawn_case(conn: &mut AsyncPgConnection) -> Result<Option<Uuid>, StoreError> {
+    let row: Option<Id> = sql_query(
+        "select c.id from cases c
+         where c.withdrawn_at is not null
+           and exists (select 1 from runs r where r.case_id = c.id and r.state not in (2, 6))
+         order by c.id limit 1 for update of c skip locked",
+    )
+    .get_result(conn)
+    .await
+    .optional()?;
+    Ok(row.map(|row| row.id))
 }
 
 /// The words given for a run, the first first.

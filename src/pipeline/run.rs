@@ -1,0 +1,119 @@
+//! The loop around the steps: pace, back-off, shutdown.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::{Outcome, dispatch, drain, expire, propose, release, trace, withdraw};
+use crate::app::App;
+
+/// One arrow of the flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Step {
+    /// Scan log to Postgres.
+    Drain,
+    /// Case to contacts.
+    Trace,
+    /// Contacts to proposals.
+    Propose,
+    /// Two officers' words to open assignments.
+    Release,
+    /// Withdrawn cases undone.
+    Withdraw,
+    /// Outbox to issuing systems.
+    Dispatch,
+    /// What has ended is gone.
+    Expire,
+}
+
+impl Step {
+    /// All of them, in the order of the flow.
+    pub const ALL: [Self; 7] = [
+        Self::Drain,
+        Self::Trace,
+        Self::Propose,
+        Self::Release,
+        Self::Withdraw,
+        Self::Dispatch,
+        Self::Expire,
+    ];
+
+    /// Takes the step once.
+    pub async fn take(self, app: &App) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Drain => drain::step(app).await,
+            Self::Trace => trace::step(app).await,
+            Self::Propose => propose::step(app).await,
+            Self::Release => release::step(app).await,
+            Self::Withdraw => withdraw::step(app).await,
+            Self::Dispatch => dispatch::step(app).await,
+            Self::Expire => expire::step(app).await,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Drain => "drain",
+            Self::Trace => "trace",
+            Self::Propose => "propose",
+            Self::Release => "release",
+            Self::Withdraw => "withdraw",
+            Self::Dispatch => "dispatch",
+            Self::Expire => "expire",
+        }
+    }
+
+    /// How long to rest when there was nothing to do.
+    fn rest(self) -> Duration {
+        match self {
+            Self::Drain => Duration::from_millis(50),
+            Self::Trace | Self::Propose | Self::Release | Self::Withdraw | Self::Dispatch => {
+                Duration::from_millis(250)
+            }
+            Self::Expire => Duration::from_secs(10),
+        }
+    }
+}
+
+/// Takes the steps again and again until `shutdown` turns true. A failing step is logged and tried
+/// again after a growing pause; the others go on.
+pub async fn run(app: App, steps: Vec<Step>, shutdown: watch::Receiver<bool>) {
+    let mut loops = JoinSet::new();
+    for step in steps {
+        loops.spawn(repeat(app.clone(), step, shutdown.clone()));
+    }
+    while loops.join_next().await.is_some() {}
+}
+
+async fn repeat(app: App, step: Step, mut shutdown: watch::Receiver<bool>) {
+    const PAUSE_MAX: Duration = Duration::from_secs(10);
+    let mut pause = Duration::from_millis(200);
+    while !*shutdown.borrow() {
+        let started = Instant::now();
+        let rest = match step.take(&app).await {
+            Ok(Outcome::Worked(count)) => {
+                tracing::debug!(step = step.name(), count, duration_ms = millis(started), "step worked");
+                pause = Duration::from_millis(200);
+                continue;
+            }
+            Ok(Outcome::Idle) => {
+                pause = Duration::from_millis(200);
+                step.rest()
+            }
+            Err(error) => {
+                tracing::error!(step = step.name(), error = format!("{error:#}"), "step failed");
+                pause = (pause * 2).min(PAUSE_MAX);
+                pause
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            _ = shutdown.changed() => {}
+        }
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

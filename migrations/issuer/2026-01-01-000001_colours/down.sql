@@ -1,0 +1,3 @@
+drop table letters;
+drop table assignments;
+drop table visitors;

@@ -1,0 +1,190 @@
+//! A reference issuing system: a small health-code platform.
+//!
+//! It takes [`letters`] from the service and shows each visitor their own colour with its reason
+//! ([`pages`]). As a [`channel`] it vouches to the service who somebody is. Trusted programs ask the
+//! [`api`]. How letters that arrive late, twice or in disorder are told apart stands in [`standing`].
+
+mod api;
+mod channel;
+mod identity;
+mod keys;
+mod language;
+mod letters;
+mod pages;
+mod problem;
+mod schema;
+mod standing;
+mod store;
+mod view;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::http::StatusCode;
+use actix_web::middleware::DefaultHeaders;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use anyhow::Context;
+use chrono::TimeDelta;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use self::identity::Identity;
+pub use self::keys::{InvalidIssuerKeys, IssuerKeys};
+use self::problem::Problem;
+use self::store::Store;
+use crate::clock::Clock;
+use crate::config::IssuerConfig;
+use crate::domain::assertion::{self, AUDIENCE, IdentityClaims};
+use crate::domain::visitor::Visitor;
+
+/// How long an identity assertion is good for.
+const ASSERTION_LIFE: TimeDelta = TimeDelta::minutes(5);
+
+/// How often what ended long ago is deleted.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+
+/// How long running requests may take when the process is told to stop.
+const SHUTDOWN_SECS: u64 = 10;
+
+/// What every request shares.
+struct Platform {
+    keys: IssuerKeys,
+    store: Store,
+    clock: Clock,
+    service: Url,
+}
+
+impl Platform {
+    /// The pseudonym of an identity.
+    fn visitor(&self, identity: &Identity) -> Visitor {
+        Visitor::of(self.keys.visitor_key().bytes(), identity.kind, &identity.number)
+    }
+
+    /// An assertion that the person before us is this visitor.
+    fn vouch(&self, visitor: Visitor) -> String {
+        let now = self.clock.now();
+        let claims = IdentityClaims {
+            sub: visitor.to_hex(),
+            aud: AUDIENCE.to_owned(),
+            iat: now.timestamp(),
+            exp: (now + ASSERTION_LIFE).timestamp(),
+        };
+        assertion::sign(&claims, self.keys.channel(), self.keys.channel_key())
+    }
+}
+
+/// Runs the issuing system until `shutdown` is ready. Needs a runtime of several threads.
+pub async fn run(
+    config: IssuerConfig,
+    clock: Clock,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let keys = IssuerKeys::read(&config.issuer_keys_file)?;
+    Server::start(&config, keys, clock).await?.until(shutdown).await
+}
+
+/// An issuing system that listens.
+pub struct Server {
+    address: SocketAddr,
+    handle: ServerHandle,
+    task: JoinHandle<std::io::Result<()>>,
+    platform: web::Data<Platform>,
+}
+
+impl Server {
+    /// Brings the database up to date and listens on `config.issuer_bind`; port 0 takes a free one.
+    pub async fn start(config: &IssuerConfig, keys: IssuerKeys, clock: Clock) -> anyhow::Result<Self> {
+        let store = Store::open(&config.issuer_database_url).await.context("--issuer-database-url")?;
+        let service = config.service_url.clone();
+        let platform = web::Data::new(Platform { keys, store, clock, service });
+        let shared = platform.clone();
+        let server =
+            HttpServer::new(move || App::new().app_data(shared.clone()).wrap(headers()).configure(routes))
+                .workers(2)
+                .shutdown_timeout(SHUTDOWN_SECS)
+                .disable_signals()
+                .bind(config.issuer_bind)
+                .with_context(|| format!("--issuer-bind {}", config.issuer_bind))?;
+        let address = server.addrs().first().copied().context("the issuing system has no address")?;
+        let server = server.run();
+        let handle = server.handle();
+        tracing::info!(bind = %address, "the issuing system listens");
+        Ok(Self { address, handle, task: tokio::spawn(server), platform })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is ready, and deletes now and then what ended long ago.
+    pub async fn until(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let mut forget = tokio::time::interval(FORGET_EVERY);
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                ended = &mut self.task => {
+                    ended.context("the issuing system broke")??;
+                    anyhow::bail!("the issuing system stopped by itself");
+                }
+                _ = forget.tick() => match self.platform.store.forget(self.platform.clock.now()).await {
+                    Ok(count) => tracing::info!(count, "ended assignments deleted"),
+                    Err(error) => tracing::warn!(error = %error, "ended assignments could not be deleted"),
+                },
+            }
+        }
+        self.handle.stop(true).await;
+        self.task.await.context("the issuing system broke")??;
+        Ok(())
+    }
+}
+
+/// What every answer carries.
+fn headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("X-Content-Type-Options", "nosniff"))
+        // The service must be able to see which platform a form comes from, but not from which page.
+        .add(("Referrer-Policy", "strict-origin"))
+}
+
+/// Everything that can be asked.
+fn routes(to: &mut web::ServiceConfig) {
+    to.service(
+        web::resource("/v1/letters")
+            .app_data(web::PayloadConfig::new(letters::BODY_BYTES_MAX))
+            .route(web::post().to(letters::receive)),
+    )
+    .service(
+        web::resource("/v1/assertions")
+            .app_data(web::JsonConfig::default().limit(api::BODY_BYTES_MAX))
+            .route(web::post().to(api::assertions)),
+    )
+    .route("/v1/colours/{visitor}", web::get().to(api::colour))
+    .route("/v1/summary", web::get().to(api::summary))
+    .route("/", web::get().to(channel::entry))
+    .route("/", web::post().to(channel::sign_in))
+    .route("/me", web::get().to(channel::me))
+    .route("/leave", web::post().to(channel::leave))
+    .route("/identify", web::get().to(channel::identify))
+    .route("/style.css", web::get().to(style))
+    .route("/livez", web::get().to(async || "alive"))
+    .route("/readyz", web::get().to(ready))
+    .default_service(web::to(async || {
+        Err::<HttpResponse, _>(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
+    }));
+}
+
+async fn ready(platform: web::Data<Platform>) -> Result<&'static str, Problem> {
+    platform.store.ping().await?;
+    Ok("ready")
+}
+
+async fn style() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/css; charset=utf-8")
+        .insert_header(("Cache-Control", "public, max-age=3600"))
+        .body(include_str!("reference/style.css"))
+}

@@ -1,0 +1,263 @@
+//! Letters: once, in any order, and only from the service.
+
+use chrono::{DateTime, TimeDelta};
+use placecode::domain::letter::{LetterKind, Secret};
+use placecode::domain::rule_pack::Colour;
+use placecode::domain::visitor::Visitor;
+use placecode::issuer::answer::Outcome::{self, Applied, Repeated, Stale};
+use placecode::issuer::client::Sent;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::platform::Platform;
+
+fn somebody() -> Visitor {
+    Visitor::from_uuid(Uuid::now_v7())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_counts_once_however_often_it_arrives() {
+    let platform = Platform::start().await;
+    let (visitor, assignment) = (somebody(), Uuid::now_v7());
+    let letter = platform.letter(visitor, 1, LetterKind::Assigned, assignment);
+    assert_eq!(platform.deliver(&[letter.clone(), letter.clone()]).await, [Applied, Repeated]);
+    assert_eq!(platform.deliver(std::slice::from_ref(&letter)).await, [Repeated]);
+    let code = platform.code(visitor).await;
+    assert_eq!((&code["colour"], &code["sequence"]), (&json!("yellow"), &json!(1)));
+    assert_eq!(code["assignments"].as_array().unwrap().len(), 1);
+    assert_eq!(code["assignments"][0]["exposures"][0]["place"], "星河商场 · 东门");
+    let ended = platform.letter(visitor, 2, LetterKind::Withdrawn, assignment);
+    assert_eq!(platform.deliver(&[ended, letter]).await, [Applied, Repeated]);
+    assert_eq!(platform.code(visitor).await["colour"], "green");
+    let summary = platform.read("v1/summary").await;
+    assert_eq!(summary["letters"], json!({ "applied": 2, "stale": 0 }));
+    assert_eq!(summary["visitors"], json!({ "green": 1, "yellow": 0, "red": 0 }));
+    platform.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_letter_in_many_requests_at_once_counts_once() {
+    let platform = Platform::start().await;
+    let people: Vec<Visitor> = (0..20).map(|_| somebody()).collect();
+    let one = |visitor: &Visitor| platform.letter(*visitor, 1, LetterKind::Assigned, Uuid::now_v7());
+    let letters: Vec<_> = people.iter().map(one).collect();
+    let mut turned = letters.clone();
+    turned.reverse();
+    let sendings = (0..12).map(|at| platform.deliver(if at % 2 == 0 { &letters } else { &turned }));
+    let results: Vec<Outcome> = futures_util::future::join_all(sendings).await.concat();
+    assert_eq!(results.iter().filter(|result| **result == Applied).count(), 20);
+    assert_eq!(results.iter().filter(|result| **result == Repeated).count(), 220);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_strongest_open_colour_shows_until_its_last_day() {
+    let platform = Platform::start().await;
+    let visitor = somebody();
+    let yellow = platform.letter(visitor, 1, LetterKind::Assigned, Uuid::now_v7());
+    let mut red = platform.letter(visitor, 2, LetterKind::Assigned, Uuid::now_v7());
+    red.colour = Colour::Red;
+    red.expires_at = platform.clock.now() + TimeDelta::days(1);
+    assert_eq!(platform.deliver(&[yellow, red]).await, [Applied, Applied]);
+    let code = platform.code(visitor).await;
+    assert_eq!(code["colour"], "red");
+    assert_eq!(code["assignments"].as_array().unwrap().len(), 2);
+    platform.clock.advance(TimeDelta::days(1));
+    assert_eq!(platform.code(visitor).await["colour"], "yellow");
+    platform.clock.advance(TimeDelta::days(5));
+    let code = platform.code(visitor).await;
+    assert_eq!((&code["colour"], &code["assignments"]), (&json!("green"), &json!([])));
+    assert_eq!(platform.code(somebody()).await["colour"], "green");
+    platform.clock.advance(TimeDelta::days(31));
+    assert_eq!(platform.read("v1/summary").await["visitors"]["green"], 1);
+}
+
+/// The small generator of the shuffles: the same orders in every run.
+fn next(state: &mut u64) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*state >> 33).unwrap()
+}
+
+/// Some letters about three assignments of one visitor, as the service writes them.
+fn story(platform: &Platform, visitor: Visitor, state: &mut u64) -> Vec<placecode::domain::letter::Letter> {
+    let assignments = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
+    let mut letters = Vec::new();
+    for sequence in 1..=6 {
+        let kind = match next(state) % 5 {
+            0 => LetterKind::Withdrawn,
+            1 => LetterKind::Expired,
+            _ => LetterKind::Assigned,
+        };
+        let mut letter = platform.letter(visitor, sequence, kind, assignments[next(state) % 3]);
+        letter.colour = if next(state).is_multiple_of(2) { Colour::Red } else { Colour::Yellow };
+        letters.push(letter);
+    }
+    letters
+}
+
+fn shown(code: &Value) -> (Value, Vec<(Value, Value)>) {
+    let open = code["assignments"].as_array().unwrap();
+    let mut open: Vec<_> = open.iter().map(|one| (one["id"].clone(), one["colour"].clone())).collect();
+    open.sort_by_key(|(id, _)| id.to_string());
+    (code["colour"].clone(), open)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_whatever_order_letters_arrive_the_colour_is_the_same() {
+    let platform = Platform::start().await;
+    let mut state = 7;
+    for _ in 0..40 {
+        let (straight, mixed) = (somebody(), somebody());
+        let letters = story(&platform, straight, &mut state);
+        platform.deliver(&letters).await;
+        let mut copy: Vec<_> = letters
+            .into_iter()
+            .map(|mut letter| {
+                letter.visitor = mixed.to_hex();
+                letter.id = Uuid::now_v7();
+                letter
+            })
+            .collect();
+        // Each letter twice, in disorder, and cut into envelopes anywhere.
+        copy.extend(copy.clone());
+        for at in (1..copy.len()).rev() {
+            copy.swap(at, next(&mut state) % (at + 1));
+        }
+        while !copy.is_empty() {
+            let rest = copy.split_off((1 + next(&mut state) % 4).min(copy.len()));
+            platform.deliver(&copy).await;
+            copy = rest;
+        }
+        assert_eq!(shown(&platform.code(mixed).await), shown(&platform.code(straight).await));
+        assert_eq!(platform.code(mixed).await["sequence"], 6);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_withdrawn_stays_withdrawn() {
+    let platform = Platform::start().await;
+    let (visitor, assignment) = (somebody(), Uuid::now_v7());
+    let letter = |sequence, kind| platform.letter(visitor, sequence, kind, assignment);
+    assert_eq!(platform.deliver(&[letter(2, LetterKind::Withdrawn)]).await, [Applied]);
+    assert_eq!(platform.deliver(&[letter(1, LetterKind::Assigned)]).await, [Stale]);
+    assert_eq!(platform.deliver(&[letter(3, LetterKind::Assigned)]).await, [Stale]);
+    assert_eq!(platform.code(visitor).await["colour"], "green");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_forged_late_oversized_or_malformed_changes_nothing() {
+    let platform = Platform::start().await;
+    let visitor = somebody();
+    let letter = platform.letter(visitor, 1, LetterKind::Assigned, Uuid::now_v7());
+    let secret = platform.keys.letters_secret();
+    let now = platform.clock.now();
+    let post = async |body: Vec<u8>, timestamp: String, signature: String| {
+        let request = platform.http.post(platform.at("v1/letters")).header("webhook-id", "msg_1");
+        let request = request.header("webhook-timestamp", timestamp).header("webhook-signature", signature);
+        let answer = request.body(body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!(problem["status"], status);
+        let text = problem.to_string();
+        assert!(!text.contains(&visitor.to_hex()), "{text}");
+        (status, problem["detail"].as_str().unwrap().to_owned())
+    };
+    let signed = async |body: &str, at: i64| {
+        post(body.into(), at.to_string(), secret.sign("msg_1", at, body.as_bytes())).await
+    };
+    let envelope =
+        |letters: Value| json!({ "type": "placecode.letters.v1", "timestamp": now, "letters": letters });
+    let good = envelope(json!([letter])).to_string();
+    let at = now.timestamp();
+
+    // Forged, late, early, without a signature, and with times that no clock shows.
+    let other = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+    let forged = other.sign("msg_1", at, good.as_bytes());
+    assert_eq!(post(good.clone().into(), at.to_string(), forged).await.0, 401);
+    let elsewhere = secret.sign("msg_2", at, good.as_bytes());
+    assert_eq!(post(good.clone().into(), at.to_string(), elsewhere).await.0, 401);
+    assert_eq!(signed(&good, at - 301).await.0, 401);
+    assert_eq!(signed(&good, at + 301).await.0, 401);
+    assert_eq!(post(good.clone().into(), at.to_string(), String::new()).await.0, 401);
+    for absurd in ["", "x", "-1", "9223372036854775807", "-9223372036854775808"] {
+        assert_eq!(post(good.clone().into(), absurd.into(), "v1,AAAA".into()).await.0, 401);
+    }
+    // Too long, whoever signed it.
+    let long = format!("{good}{}", " ".repeat(1024 * 1024));
+    assert_eq!(signed(&long, at).await.0, 413);
+    // No JSON; JSON, but no envelope.
+    assert_eq!(signed(&good[..good.len() - 3], at).await.0, 400);
+    assert_eq!(signed("[]", at).await.0, 422);
+    // One bad letter refuses the envelope, and is named by its place.
+    let spoiled = |name: &str, value: Value| {
+        let mut bad = json!(letter);
+        bad[name] = value;
+        envelope(json!([letter, bad])).to_string()
+    };
+    let bad = [
+        ("visitor", json!("not a visitor")),
+        ("visitor", json!(visitor.to_hex().to_uppercase() + "A")),
+        ("sequence", json!(-1)),
+        ("expires_at", json!("2026-01-01T00:00:00Z")),
+        ("expires_at", json!("2036-01-01T00:00:00Z")),
+        ("last_exposure_at", json!("-200000-01-01T00:00:00Z")),
+        ("authority", json!("a\0b")),
+        ("exposures", json!([{ "place": "x", "from": now, "until": now - TimeDelta::hours(1) }])),
+    ];
+    for (name, value) in bad {
+        let (status, detail) = signed(&spoiled(name, value), at).await;
+        assert!(status == 422 && detail.starts_with("letter 2: "), "{name}: {status} {detail}");
+    }
+    assert_eq!(signed(&spoiled("colour", json!("blue")), at).await.0, 422);
+    assert_eq!(signed(&envelope(json!([])).to_string(), at).await.0, 422);
+    assert_eq!(signed(&envelope(json!(vec![&letter; 201])).to_string(), at).await.0, 422);
+    assert_eq!(signed(&good.replace("letters.v1", "letters.v9"), at).await.0, 422);
+
+    assert_eq!(platform.code(visitor).await["colour"], "green");
+    assert_eq!(platform.read("v1/summary").await["letters"], json!({ "applied": 0, "stale": 0 }));
+    assert_eq!(platform.deliver(&[letter]).await, [Applied]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_says_whether_to_bury_or_to_try_again() {
+    let platform = Platform::start().await;
+    let mut letter = platform.letter(somebody(), 1, LetterKind::Assigned, Uuid::now_v7());
+    let other = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+    let forged = platform.send(&other, std::slice::from_ref(&letter)).await;
+    assert!(matches!(&forged, Sent::Refused { status: 401, detail } if detail.contains("no signature")));
+    letter.visitor = "0123456789abcdef0123456789ABCDEF".to_owned();
+    let refused = platform.send(platform.keys.letters_secret(), &[letter.clone()]).await;
+    assert!(matches!(&refused, Sent::Refused { status: 422, detail } if detail.contains("letter 1")));
+    // Nobody listens there.
+    let url = "http://127.0.0.1:9/v1/letters".parse().unwrap();
+    let envelope = placecode::domain::letter::Envelope {
+        kind: "placecode.letters.v1".to_owned(),
+        timestamp: platform.clock.now(),
+        letters: vec![letter],
+    };
+    let good = [platform.letter(somebody(), 1, LetterKind::Assigned, Uuid::now_v7())];
+    let secret = platform.keys.letters_secret();
+    let later = platform.client.send(&url, secret, &envelope, Uuid::now_v7(), platform.clock.now()).await;
+    assert_eq!(later, Sent::Later { detail: "no connection".to_owned() });
+    // The database is gone: what comes is neither lost nor refused.
+    super::postgres::drop_database(&platform.database).await;
+    let later = platform.send(secret, &good).await;
+    assert!(matches!(&later, Sent::Later { detail } if detail.contains("503")), "{later:?}");
+    assert_eq!(platform.http.get(platform.at("readyz")).send().await.unwrap().status(), 503);
+    assert_eq!(platform.http.get(platform.at("livez")).send().await.unwrap().status(), 200);
+}
+
+/// Whoever receives letters may verify them with the published library.
+#[test]
+fn the_published_library_of_standard_webhooks_agrees() {
+    let text = Secret::format(&[9; 32]);
+    let theirs = standardwebhooks::Webhook::new(&text).unwrap();
+    let ours = Secret::parse(&text).unwrap();
+    let body = br#"{"type":"placecode.letters.v1","letters":[]}"#;
+    let signature = ours.sign("msg_1", 1_614_265_330, body);
+    assert_eq!(theirs.sign("msg_1", 1_614_265_330, body).unwrap(), signature);
+    let now = DateTime::from_timestamp(1_614_265_330, 0).unwrap();
+    assert_eq!(ours.verify("msg_1", now.timestamp(), body, &signature, now), Ok(()));
+    let other = theirs.sign("msg_1", 1_614_265_330, b"{}").unwrap();
+    assert!(ours.verify("msg_1", now.timestamp(), body, &other, now).is_err());
+}

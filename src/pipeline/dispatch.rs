@@ -81,7 +81,12 @@ async fn record(
             .await?;
         }
         Sent::Refused { status, detail } => {
-            tracing::error!(issuer = issuer.id, status, count = ids.len(), "an issuing system refused letters");
+            tracing::error!(
+                issuer = issuer.id,
+                status,
+                count = ids.len(),
+                "an issuing system refused letters"
+            );
             letters::bury(&mut conn, &ids, &format!("{status}: {detail}")).await?;
         }
         Sent::Later { detail } => {

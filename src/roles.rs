@@ -189,7 +189,9 @@ fn imported(refused: u64) -> ExitCode {
 async fn migrate(args: &house::HouseArgs) -> anyhow::Result<()> {
     let house = house::House::open(args).await?;
     let run = house.migrate().await?;
-    run.iter().for_each(|name| terminal::say(format!("ran {name}")));
+    for name in &run {
+        terminal::say(format!("ran {name}"));
+    }
     terminal::say("The tables are in this release's form");
     house.close()
 }

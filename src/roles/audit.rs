@@ -32,14 +32,13 @@ pub(crate) struct VerifyArgs {
 
 /// Verifies the chain; the first broken entry is an error that names it.
 pub(crate) async fn verify(args: &VerifyArgs) -> anyhow::Result<()> {
-    let (count, hash) = match &args.file {
-        Some(file) => offline(file)?,
-        None => {
-            let house = House::open(&args.house).await?;
-            let head = online(&house).await;
-            house.close()?;
-            head?
-        }
+    let (count, hash) = if let Some(file) = &args.file {
+        offline(file)?
+    } else {
+        let house = House::open(&args.house).await?;
+        let head = online(&house).await;
+        house.close()?;
+        head?
     };
     if let Some(expected) = &args.head {
         ensure!(

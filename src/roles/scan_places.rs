@@ -45,8 +45,10 @@ impl Places {
         if !venues.is_empty() {
             self.venues.extend(venues.iter().map(|venue| (venue.clone(), Vec::new())));
             for place in imports::places_of_venues(conn, &venues).await? {
-                let own = place.source_ref.as_ref().and_then(|venue| self.venues.get_mut(venue));
-                own.into_iter().for_each(|places| places.push(place.clone()));
+                let venue = place.source_ref.as_ref().and_then(|venue| self.venues.get_mut(venue));
+                if let Some(places) = venue {
+                    places.push(place);
+                }
             }
         }
         if !points.is_empty() {
@@ -61,7 +63,7 @@ impl Places {
     pub(super) fn scan(&self, draft: &Draft, now: DateTime<Utc>) -> Result<Scan, Refusal> {
         let (place, column, value) = match &draft.place {
             Whereabouts::Venue(venue, name) => {
-                (self.at_venue(venue, name.as_deref())?, "venue", venue.clone())
+                (self.at_venue(venue, name.as_deref())?, "venue", own_id(venue).to_owned())
             }
             Whereabouts::Point(point, column) => {
                 let known = self.points.get(point).and_then(Option::as_ref);
@@ -99,15 +101,19 @@ impl Places {
             names.join("; ")
         };
         match (places, name) {
-            ([], _) => {
-                Err(Refusal::new("venue", venue, "unknown", "an id of that set; import its venues first"))
-            }
+            ([], _) => Err(Refusal::new(
+                "venue",
+                own_id(venue),
+                "unknown",
+                "an id of that set; import its venues first",
+            )),
             ([only], None) => Ok(only),
-            (several, None) => {
-                let wrong = "has several points";
-                debug_assert!(several.len() > 1);
-                Err(Refusal::new("venue", venue, wrong, &format!("name one in `point`: {}", listed())))
-            }
+            (_, None) => Err(Refusal::new(
+                "venue",
+                own_id(venue),
+                "has several points",
+                &format!("name one in `point`: {}", listed()),
+            )),
             (_, Some(name)) => {
                 let same = |place: &&Place| place.name == name || place.point.to_string() == name;
                 let refusal = || {
@@ -117,4 +123,9 @@ impl Places {
             }
         }
     }
+}
+
+/// The id as the file has it, without the name of the set.
+fn own_id(source_ref: &str) -> &str {
+    source_ref.split_once(':').map_or(source_ref, |(_, id)| id)
 }

@@ -141,13 +141,13 @@ struct Import<'a> {
 
 impl Import<'_> {
     async fn all(&mut self, table: &mut Table, refusals: &mut Refusals) -> anyhow::Result<()> {
-        let mut progress = Progress::new("scans", table.progress().1);
+        let mut progress = Progress::new("reading scans", table.progress().1);
         loop {
             let block = self.block(table)?;
             let ended = block.len() < BLOCK;
             self.place(block, refusals).await?;
             if self.chunk.len() >= CHUNK || ended {
-                self.store(&mut progress, table.progress()).await?;
+                self.store().await?;
             }
             let (done, total) = table.progress();
             progress.at(done, total, self.tally.read);
@@ -189,19 +189,23 @@ impl Import<'_> {
     }
 
     /// Stores the chunk in the order of time, so that each transaction touches few days.
-    async fn store(&mut self, progress: &mut Progress, (done, total): (u64, u64)) -> anyhow::Result<()> {
+    async fn store(&mut self) -> anyhow::Result<()> {
         let mut chunk = std::mem::take(&mut self.chunk);
         if self.dry_run {
             self.tally.accepted += chunk.len() as u64;
             return Ok(());
         }
         chunk.sort_unstable_by_key(|scan| (scan.occurred_at, scan.visitor, scan.id));
+        let (mut done, total) = (0, chunk.len() as u64);
+        let mut progress = Progress::new("storing scans", total);
         for batch in batches(&chunk) {
             let stored = self.store_patiently(batch).await? as u64;
             self.tally.accepted += stored;
             self.tally.known += batch.len() as u64 - stored;
+            done += batch.len() as u64;
             progress.at(done, total, self.tally.accepted + self.tally.known);
         }
+        progress.end();
         Ok(())
     }
 

@@ -104,19 +104,13 @@ pub(crate) async fn add(args: &AddArgs) -> anyhow::Result<()> {
 fn read_password(file: Option<&PathBuf>) -> anyhow::Result<String> {
     let limit = password::BYTES_MAX as u64 + 2;
     let mut text = String::new();
-    match file {
-        Some(path) => {
-            let place = || format!("--password-file {}", path.display());
-            std::fs::File::open(path)
-                .with_context(place)?
-                .take(limit)
-                .read_to_string(&mut text)
-                .with_context(place)?;
-        }
-        None => {
-            let read = std::io::stdin().lock().take(limit).read_to_string(&mut text);
-            read.context("reading the password from standard input")?;
-        }
+    if let Some(path) = file {
+        let place = || format!("--password-file {}", path.display());
+        let file = std::fs::File::open(path).with_context(place)?;
+        file.take(limit).read_to_string(&mut text).with_context(place)?;
+    } else {
+        let read = std::io::stdin().lock().take(limit).read_to_string(&mut text);
+        read.context("reading the password from standard input")?;
     }
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }

@@ -171,8 +171,9 @@ impl Table {
 }
 
 fn usual_delimiter(file: &Path) -> u8 {
-    let name = file.to_string_lossy().to_lowercase();
-    if name.trim_end_matches(".gz").ends_with(".tsv") { b'\t' } else { b',' }
+    let ends = |file: &Path, with: &str| file.extension().is_some_and(|end| end.eq_ignore_ascii_case(with));
+    let unpacked = if ends(file, "gz") { file.file_stem().map(Path::new).unwrap_or(file) } else { file };
+    if ends(unpacked, "tsv") { b'\t' } else { b',' }
 }
 
 /// The canonical name of each column of a header, `-` for those that nothing is called by, and these.
@@ -237,12 +238,22 @@ impl Read for Counted {
     }
 }
 
-/// Told by the first two bytes, since names lie.
+/// Told by the first bytes, since names lie. A mark of UTF-8 at the beginning, which spreadsheets write, is no part
+/// of the first name.
 fn unpacked(file: Counted) -> std::io::Result<Box<dyn Read + Send>> {
-    let mut first = Vec::new();
-    let mut file = file;
-    (&mut file).take(2).read_to_end(&mut first)?;
+    let (first, rest) = peek(BufReader::with_capacity(1 << 16, file), 2)?;
     let packed = first == [0x1f, 0x8b];
-    let whole = BufReader::with_capacity(1 << 16, std::io::Cursor::new(first).chain(file));
-    Ok(if packed { Box::new(flate2::bufread::MultiGzDecoder::new(whole)) } else { Box::new(whole) })
+    let whole = BufReader::new(std::io::Cursor::new(first).chain(rest));
+    let whole: Box<dyn Read + Send> =
+        if packed { Box::new(flate2::bufread::MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+    let (first, rest) = peek(whole, 3)?;
+    let first = if first == [0xef, 0xbb, 0xbf] { Vec::new() } else { first };
+    Ok(Box::new(std::io::Cursor::new(first).chain(rest)))
+}
+
+/// The first bytes, fewer at the end, and what comes after them.
+fn peek<R: Read>(mut source: R, count: u64) -> std::io::Result<(Vec<u8>, R)> {
+    let mut first = Vec::new();
+    source.by_ref().take(count).read_to_end(&mut first)?;
+    Ok((first, source))
 }

@@ -172,7 +172,7 @@ impl Table {
 
 fn usual_delimiter(file: &Path) -> u8 {
     let ends = |file: &Path, with: &str| file.extension().is_some_and(|end| end.eq_ignore_ascii_case(with));
-    let unpacked = if ends(file, "gz") { file.file_stem().map(Path::new).unwrap_or(file) } else { file };
+    let unpacked = if ends(file, "gz") { file.file_stem().map_or(file, Path::new) } else { file };
     if ends(unpacked, "tsv") { b'\t' } else { b',' }
 }
 

@@ -17,6 +17,7 @@ pub mod embedded;
 pub mod http;
 pub mod intake;
 pub mod issuer;
+pub mod password;
 pub mod pipeline;
 pub mod roles;
 pub mod store;

@@ -63,9 +63,12 @@ async fn end_assignments(app: &App, conn: &mut AsyncPgConnection) -> anyhow::Res
             by_case.entry(row.case_id).or_default().push(row.id);
         }
         for (case_id, ids) in by_case {
-            let ended = decisions::advance(conn, &ids, AssignmentState::Expired, ACTOR, "its days are over", now).await?;
+            let ended =
+                decisions::advance(conn, &ids, AssignmentState::Expired, ACTOR, "its days are over", now)
+                    .await?;
             let authority = cases::find(conn, case_id).await?.map(|case| case.authority).unwrap_or_default();
-            let note = Note { kind: LetterKind::Expired, authority: &authority, legal_basis: "its days are over" };
+            let note =
+                Note { kind: LetterKind::Expired, authority: &authority, legal_basis: "its days are over" };
             post(conn, &ended, &note, now).await?;
         }
         Ok(over.len())

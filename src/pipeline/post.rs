@@ -10,10 +10,10 @@ use crate::domain::letter::{Letter, LetterExposure, LetterKind, slot};
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::visitor::Visitor;
+use crate::store::StoreError;
 use crate::store::access::division;
 use crate::store::decisions::{self, AssignmentRow};
 use crate::store::letters::{self, NewLetter};
-use crate::store::StoreError;
 
 /// What the letters say beside what the assignments hold.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,11 @@ pub async fn post(
     Ok(count)
 }
 
-fn letter(row: &AssignmentRow, note: &Note<'_>, exposures: Vec<LetterExposure>) -> Result<NewLetter, StoreError> {
+fn letter(
+    row: &AssignmentRow,
+    note: &Note<'_>,
+    exposures: Vec<LetterExposure>,
+) -> Result<NewLetter, StoreError> {
     let letter = Letter {
         id: Uuid::now_v7(),
         sequence: 0,

@@ -18,11 +18,15 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
     conn.transaction::<_, anyhow::Error, _>(async |conn| {
         let Some(run) = runs::take(conn, RunState::Proposing, &[]).await? else { return Ok(Outcome::Idle) };
         let case = cases::find(conn, run.case_id).await?.context("a run has its case")?;
-        let body = runs::pack_body(conn, &run.pack_id, run.pack_version).await?.context("a run has its pack")?;
+        let body =
+            runs::pack_body(conn, &run.pack_id, run.pack_version).await?.context("a run has its pack")?;
         let days: Vec<ClassDays> = RulePack::parse(&body)?
             .classes
             .iter()
-            .map(|rule| ClassDays { class: rule.class.number(), days: i32::try_from(rule.days).unwrap_or(i32::MAX) })
+            .map(|rule| ClassDays {
+                class: rule.class.number(),
+                days: i32::try_from(rule.days).unwrap_or(i32::MAX),
+            })
             .collect();
         let made = decisions::propose(conn, run.id, &case.division, &days, now).await?;
         decisions::note_proposed(conn, &made, ACTOR, now).await?;

@@ -28,18 +28,23 @@ async fn release(app: &App, conn: &mut AsyncPgConnection, run_id: Uuid) -> anyho
     let run = runs::find(conn, run_id).await?.context("the run was found a moment ago")?;
     let case = cases::find(conn, run.case_id).await?.context("a run has its case")?;
     let twice = decisions::already_open(conn, run_id).await?;
-    decisions::advance(conn, &twice, AssignmentState::Withdrawn, ACTOR, "already open by another run", now).await?;
+    decisions::advance(conn, &twice, AssignmentState::Withdrawn, ACTOR, "already open by another run", now)
+        .await?;
     let proposed = decisions::ids_of_run(conn, run_id, AssignmentState::Proposed).await?;
-    let released =
-        decisions::advance(conn, &proposed, AssignmentState::Released, ACTOR, "released by two officers", now).await?;
+    let released = decisions::advance(
+        conn,
+        &proposed,
+        AssignmentState::Released,
+        ACTOR,
+        "released by two officers",
+        now,
+    )
+    .await?;
     let words = decisions::releases(conn, run_id).await?;
     let mut bases: Vec<&str> = words.iter().map(|word| word.legal_basis.as_str()).collect();
     bases.dedup();
-    let note = Note {
-        kind: LetterKind::Assigned,
-        authority: &case.authority,
-        legal_basis: &bases.join("; "),
-    };
+    let note =
+        Note { kind: LetterKind::Assigned, authority: &case.authority, legal_basis: &bases.join("; ") };
     let letters = post(conn, &released, &note, now).await?;
     runs::set_released(conn, run_id, now).await?;
     let act = audit::Act {

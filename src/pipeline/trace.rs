@@ -121,7 +121,9 @@ pub fn searches(trail: &[TrailStay], infectious: Span, relations: &[Relation]) -
             match relation {
                 Relation::SamePoint => add(Reach::Point(stay.point.to_i64())),
                 Relation::SameVenue => add(Reach::Venue(stay.venue)),
-                Relation::NearbyCell => runs::grid_numbers(stay.cell).into_iter().map(Reach::Cell).for_each(&mut add),
+                Relation::NearbyCell => {
+                    runs::grid_numbers(stay.cell).into_iter().map(Reach::Cell).for_each(&mut add)
+                }
             }
         }
     }
@@ -131,7 +133,8 @@ pub fn searches(trail: &[TrailStay], infectious: Span, relations: &[Relation]) -
 /// The exposures of those who became contacts, and which of them met the rule.
 fn evidence(met: &[Exposure], contacts: &[Contact]) -> (Vec<Exposure>, Vec<bool>) {
     let visitors: BTreeSet<_> = contacts.iter().map(|contact| contact.visitor).collect();
-    let counted: BTreeSet<usize> = contacts.iter().flat_map(|contact| contact.evidence.iter().copied()).collect();
+    let counted: BTreeSet<usize> =
+        contacts.iter().flat_map(|contact| contact.evidence.iter().copied()).collect();
     met.iter()
         .enumerate()
         .filter(|(_, exposure)| visitors.contains(&exposure.visitor))

@@ -1,5 +1,7 @@
 //! What every role shares: settings, keys, catalogue, pools, clock.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -8,7 +10,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::keyring::Keyring;
+use crate::domain::letter::Secret;
 use crate::intake::Intake;
+use crate::issuer::client::Client;
 use crate::store::Store;
 
 /// Built once at the start of a role and shared by all that it does.
@@ -18,12 +22,16 @@ pub struct App {
     pub config: Arc<Config>,
     /// The keys.
     pub keys: Arc<Keyring>,
+    /// The secrets of the issuing systems, by their ids.
+    pub issuer_secrets: Arc<BTreeMap<String, Secret>>,
     /// The kinds of places.
     pub catalogue: Arc<Catalogue>,
     /// Postgres.
     pub store: Store,
     /// Redis.
     pub intake: Intake,
+    /// The client for issuing systems; only the dispatcher uses it.
+    pub client: Client,
     /// The time.
     pub clock: Clock,
 }
@@ -43,11 +51,27 @@ impl App {
         let intake = Intake::new(&config).context("--redis-url")?;
         Ok(Self {
             keys: Arc::new(keys),
+            issuer_secrets: Arc::new(read_secrets(config.issuer_secrets_file.as_deref()).await?),
             catalogue: Arc::new(Catalogue::shipped()?),
             store,
             intake,
+            client: Client::new(config.letter_timeout)?,
             clock,
             config: Arc::new(config),
         })
     }
+}
+
+async fn read_secrets(path: Option<&Path>) -> anyhow::Result<BTreeMap<String, Secret>> {
+    let Some(path) = path else { return Ok(BTreeMap::new()) };
+    let place = || format!("--issuer-secrets-file {}", path.display());
+    let text = tokio::fs::read_to_string(path).await.with_context(place)?;
+    let lines: BTreeMap<String, String> = toml::from_str(&text).with_context(place)?;
+    let secret = |(issuer, text): (String, String)| {
+        let secret = Secret::parse(&text);
+        let secret =
+            secret.with_context(|| format!("{}: `{issuer}` must be `whsec_` and base 64", place()))?;
+        Ok((issuer, secret))
+    };
+    lines.into_iter().map(secret).collect()
 }

@@ -1,1 +1,22 @@
-//! Placeholder.
+//! What others can ask: routes on one page, one file per audience, auth as extractors, pages.
+
+pub mod admin;
+pub mod audit;
+pub mod auth;
+pub mod cases;
+pub mod channels;
+pub mod error;
+pub mod health;
+pub mod letters;
+pub mod permissions;
+pub mod routes;
+pub mod runs;
+pub mod scan_batches;
+pub mod scans;
+pub mod serve;
+pub mod sessions;
+pub mod venue_forms;
+pub mod venues;
+pub mod visitors;
+pub mod web;
+pub mod write;

@@ -1,5 +1,6 @@
 //! Redis: the scan log, the open windows, the register as scanning needs it, limits.
 
+pub mod appender;
 pub mod entry;
 pub mod limits;
 pub mod log;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use crate::config::Config;
 
 /// Why Redis did not do as asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum IntakeError {
     /// Redis is away or slow. Worth another try.
     #[error("redis is busy or away: {0}")]

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::IssuerConfig;
+use crate::config::{Config, IssuerConfig};
 
 /// The name that an operator at the machine has in the audit log.
 const ACTOR: &str = "command-line";
@@ -43,7 +43,7 @@ Examples:
   placecode staff add --login li --role administrator --division 410000 --password-file li.txt
   placecode venues import venues.csv --set register --dry-run
   placecode scans import list.csv --set register
-  placecode cases report --identity 410105199001011234 --kind confirmed --onset '2026-03-01 08:00' \\
+  placecode cases report --identity - --kind confirmed --onset '2026-03-01 08:00' \\
       --sampled '2026-03-02 10:00' --authority 'Zhengzhou CDC' --division 410105 --by wang
   placecode trace CASE --purpose 'first look' --by wang
   placecode audit verify --file audit.ndjson
@@ -67,6 +67,8 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Role {
+    /// Answer requests: scans, pages, the API.
+    Serve(Box<Config>),
     /// Run the pipeline: scans to stays, cases to colours, letters to issuing systems.
     Work(Box<service::WorkArgs>),
     /// Run everything on this machine, with a Postgres and a Redis of its own.
@@ -97,6 +99,8 @@ enum Role {
     /// Check the audit log.
     #[command(subcommand)]
     Audit(Audit),
+    /// Print the description of the API (OpenAPI, JSON).
+    Openapi,
     /// Print a script that completes this command line in a shell.
     Completions {
         /// Which shell.
@@ -159,6 +163,7 @@ pub async fn run(cli: Cli) -> ExitCode {
 
 async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.role {
+        Role::Serve(config) => service::serve(*config, cli.log).await?,
         Role::Work(args) => service::work(*args, cli.log).await?,
         Role::Up(args) => up::up(&args).await?,
         Role::Issuer(config) => service::issuer(config, cli.log).await?,
@@ -173,6 +178,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Trace(args) => trace::compute(&args).await?,
         Role::Packs(Packs::Load(args)) => packs::load(&args).await?,
         Role::Audit(Audit::Verify(args)) => audit::verify(&args).await?,
+        Role::Openapi => terminal::say(crate::http::routes::document().to_pretty_json()?),
         Role::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "placecode", &mut script);

@@ -2,6 +2,7 @@
 //! (nothing), and that imported scans become the stays that a naive reckoning expects.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "the helpers of a test are tests too; clippy allows this only below #[test]"
 )]
@@ -418,7 +419,9 @@ fn day_turn(at: DateTime<Utc>) -> DateTime<Utc> {
 /// The stays of entries at venues without a closing time, reckoned scan by scan in the order of time.
 fn naive_stays(scans: &[Seen], usual: TimeDelta) -> BTreeSet<Stayed> {
     let mut by_visitor: BTreeMap<Uuid, Vec<&Seen>> = BTreeMap::new();
-    scans.iter().for_each(|scan| by_visitor.entry(scan.visitor).or_default().push(scan));
+    for scan in scans {
+        by_visitor.entry(scan.visitor).or_default().push(scan);
+    }
     let mut stays = BTreeSet::new();
     for scans in by_visitor.values_mut() {
         scans.sort_by_key(|scan| (scan.at, scan.id));

@@ -1,5 +1,8 @@
 //! The scan log: one Redis stream a shard, appended durably before a scan is answered.
 
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
 use redis::streams::{StreamInfoStreamReply, StreamRangeReply};
 use redis::{AsyncCommands, Value};
 
@@ -31,22 +34,32 @@ impl Intake {
     /// Appends scans, and the windows that they open, in one pipeline a shard. When this returns, they
     /// are in the append-only file: Redis runs with `appendfsync always`.
     pub async fn append(&self, accepted: &[Accepted]) -> Result<(), IntakeError> {
-        let mut conn = self.conn().await?;
-        for shard in self.shards() {
-            let own = || accepted.iter().filter(|a| self.shard_of(a.scan.visitor.spread()) == shard);
-            if own().next().is_none() {
-                continue;
-            }
-            let key = self.key(shard, "log");
-            if conn.xlen::<_, u64>(&key).await? >= self.log_length_max {
-                return Err(IntakeError::Full);
-            }
-            let mut pipeline = redis::pipe();
-            for one in own() {
-                pipeline.xadd(&key, "*", &[("s", encode(&one.scan))]).ignore();
-            }
-            pipeline.query_async::<()>(&mut conn).await?;
+        let mut by_shard: BTreeMap<i16, Vec<&Accepted>> = BTreeMap::new();
+        for one in accepted {
+            by_shard.entry(self.shard_of(one.scan.visitor.spread())).or_default().push(one);
         }
+        let appends = by_shard.into_iter().map(|(shard, own)| self.append_to(shard, own));
+        try_join_all(appends).await?;
+        self.append_windows(accepted).await;
+        Ok(())
+    }
+
+    async fn append_to(&self, shard: i16, own: Vec<&Accepted>) -> Result<(), IntakeError> {
+        let key = self.key(shard, "log");
+        let mut conn = self.conn().await?;
+        if conn.xlen::<_, u64>(&key).await? >= self.log_length_max {
+            return Err(IntakeError::Full);
+        }
+        let mut pipeline = redis::pipe();
+        for one in own {
+            pipeline.xadd(&key, "*", &[("s", encode(&one.scan))]).ignore();
+        }
+        Ok(pipeline.query_async(&mut conn).await?)
+    }
+
+    /// The windows serve counts of the moment; the scans are safe already, so a failure here is no
+    /// failure of the scan.
+    async fn append_windows(&self, accepted: &[Accepted]) {
         let mut pipeline = redis::pipe();
         for (one, span) in accepted.iter().filter_map(|one| Some((one, one.window?))) {
             append_window(
@@ -55,12 +68,16 @@ impl Intake {
                 window_of(&one.scan, span),
             );
         }
-        // The windows serve counts of the moment; the scans are safe already, so a failure here is not
-        // a failure of the scan.
-        if let Err(error) = pipeline.query_async::<()>(&mut conn).await {
+        if pipeline.is_empty() {
+            return;
+        }
+        let written = match self.conn().await {
+            Ok(mut conn) => pipeline.query_async::<()>(&mut conn).await.map_err(IntakeError::from),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = written {
             tracing::warn!(error = %error, "open windows were not written");
         }
-        Ok(())
     }
 
     /// So many entries of a shard after a position, in order.

@@ -66,9 +66,8 @@ impl Client {
         id: Uuid,
         now: DateTime<Utc>,
     ) -> Sent {
-        let body = match serde_json::to_vec(envelope) {
-            Ok(body) => body,
-            Err(_) => return later("the envelope has no JSON form"),
+        let Ok(body) = serde_json::to_vec(envelope) else {
+            return later("the envelope has no JSON form");
         };
         let (id, timestamp) = (id.to_string(), now.timestamp());
         let signature = secret.sign(&id, timestamp, &body);

@@ -10,7 +10,7 @@ use super::{ACTOR, Outcome};
 use crate::app::App;
 use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::{ENVELOPE, ENVELOPE_LETTERS_MAX, Envelope, Letter, LetterKind};
-use crate::issuer::client::{Client, Sent};
+use crate::issuer::client::Sent;
 use crate::store::decisions::{self, EMERGENCY_STOP};
 use crate::store::letters::{self, IssuerRow, LeasedLetter};
 
@@ -43,8 +43,7 @@ async fn dispatch(app: &App, issuer: &IssuerRow) -> anyhow::Result<Outcome> {
     let (readable, broken): (Vec<_>, Vec<_>) = leased.iter().map(read).partition(Result::is_ok);
     let letters: Vec<Letter> = readable.into_iter().flatten().collect();
     let envelope = Envelope { kind: ENVELOPE.to_owned(), timestamp: now, letters };
-    let client = Client::new(app.config.letter_timeout)?;
-    let answer = client.send(&issuer.url.parse()?, secret, &envelope, Uuid::now_v7(), now).await;
+    let answer = app.client.send(&issuer.url.parse()?, secret, &envelope, Uuid::now_v7(), now).await;
     record(app, issuer, &leased, &envelope.letters, answer).await?;
     let broken: Vec<Uuid> = broken.into_iter().filter_map(Result::err).collect();
     let mut conn = app.store.conn().await?;

@@ -1,8 +1,10 @@
-//! `work` and `issuer`: the roles that run until they are asked to end.
+//! `serve`, `work` and `issuer`: the roles that run until they are asked to end.
 
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, IssuerConfig};
+use crate::http::serve::{bind, serve as answer};
+use crate::http::web::Web;
 use crate::issuer::reference;
 use crate::pipeline::run::{Step, run};
 use crate::telemetry;
@@ -18,6 +20,14 @@ pub(crate) struct WorkArgs {
     /// Only these steps; several are separated by commas. All replicas together must run every step.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Step>,
+}
+
+/// Answers requests.
+pub(crate) async fn serve(config: Config, log: Option<String>) -> anyhow::Result<()> {
+    telemetry::start(log);
+    let listener = bind(config.bind)?;
+    let app = App::build(config, Clock::System).await?;
+    answer(Web::new(app), listener, signals::shutdown()).await
 }
 
 /// Runs the pipeline.

@@ -72,7 +72,7 @@ async fn my_page_says_why() {
         assert!(zh.contains(word), "{word} is missing in {zh}");
     }
     let (_, en) = page(&platform, "me?lang=en", &cookie).await;
-    for word in ["Yellow", "same place at the same time", "9 March 2026, 11:15–12:00", "If you do not agree"]
+    for word in ["Yellow", "same place at the same time", "9 Mar 2026, 11:15–12:00", "If you do not agree"]
     {
         assert!(en.contains(word), "{word} is missing in {en}");
     }

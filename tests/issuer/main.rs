@@ -7,4 +7,5 @@ mod citizen;
 mod letters;
 mod platform;
 mod postgres;
+mod refusals;
 mod trusted;

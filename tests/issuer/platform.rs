@@ -24,7 +24,7 @@ pub(crate) struct Platform {
     pub(crate) database: String,
     pub(crate) http: reqwest::Client,
     pub(crate) client: Client,
-    server: Server,
+    server: Option<Server>,
 }
 
 /// The place-code service that the platform believes in.
@@ -49,12 +49,28 @@ impl Platform {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        Self { url, keys, clock, database, http, client, server }
+        Self { url, keys, clock, database, http, client, server: Some(server) }
     }
 
     /// Serves one last moment and ends.
-    pub(crate) async fn stop(self) {
-        self.server.until(std::future::ready(())).await.unwrap();
+    pub(crate) async fn stop(mut self) {
+        self.server.take().unwrap().until(std::future::ready(())).await.unwrap();
+    }
+
+    /// Serves until it has deleted every visitor, as it does now and then, and ends.
+    pub(crate) async fn stop_when_empty(mut self) {
+        let (tell, told) = tokio::sync::oneshot::channel::<()>();
+        let server = self.server.take().unwrap();
+        let serving = tokio::spawn(server.until(async { drop(told.await) }));
+        for _ in 0..100 {
+            if self.read("v1/summary").await["visitors"]["green"] == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(self.read("v1/summary").await["visitors"]["green"], 0);
+        tell.send(()).unwrap();
+        serving.await.unwrap().unwrap();
     }
 
     pub(crate) fn at(&self, path: &str) -> Url {

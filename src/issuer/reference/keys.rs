@@ -58,6 +58,11 @@ pub enum InvalidIssuerKeys {
 
 impl IssuerKeys {
     /// New keys for the channel `health-code`, from random bytes given by the caller.
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "the entries are made in the right form"
+    )]
     pub fn generate(random: [[u8; 32]; 5]) -> Self {
         let [channel_key, visitor_key, session_key, letters_secret, api_token] = random;
         let file = File {
@@ -68,7 +73,6 @@ impl IssuerKeys {
             letters_secret: Secret::format(&letters_secret),
             api_token: HEXLOWER.encode(&api_token),
         };
-        #[expect(clippy::expect_used, reason = "the entries were just made in the right form")]
         Self::check(file).expect("made in the right form")
     }
 
@@ -87,7 +91,7 @@ impl IssuerKeys {
     }
 
     /// The text of a key file. Whoever writes it lets nobody else read it (mode 0600).
-    #[expect(clippy::expect_used, reason = "strings always have a TOML form")]
+    #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "strings always have a TOML form")]
     pub fn to_toml(&self) -> String {
         toml::to_string(&self.file).expect("plain strings")
     }

@@ -68,7 +68,7 @@ pub(super) fn me(view: &View, code: &Code, now: DateTime<Utc>) -> Markup {
             (shape(code.colour))
             h1 #colour { (view.language.colour(code.colour)) }
             p { (view.language.meaning(code.colour)) }
-            p.small { (t("更新时间：", "As of ")) (time(view, now)) }
+            p.small { (t("更新时间", "As of")) br; (time(view, now)) }
         }
         @if !code.open.is_empty() {
             h2 { (t("原因", "Why")) }
@@ -229,7 +229,7 @@ fn local(at: DateTime<Utc>) -> DateTime<FixedOffset> {
 }
 
 fn time(view: &View, at: DateTime<Utc>) -> String {
-    local(at).format(view.language.text("%Y年%-m月%-d日 %H:%M", "%-d %B %Y, %H:%M")).to_string()
+    local(at).format(view.language.text("%Y年%-m月%-d日 %H:%M", "%-d %b %Y, %H:%M")).to_string()
 }
 
 /// A slot: the second day stands there only when it is another one.

@@ -49,14 +49,12 @@ pub(super) enum StoreError {
 }
 
 /// A letter and the visitor that it names.
-#[derive(Clone, Debug)]
 pub(super) struct Addressed {
     pub(super) visitor: Visitor,
     pub(super) letter: Letter,
 }
 
 /// What a visitor's code shows, and why.
-#[derive(Clone, Debug)]
 pub(super) struct Code {
     /// The strongest open colour.
     pub(super) colour: Colour,
@@ -67,7 +65,6 @@ pub(super) struct Code {
 }
 
 /// How many visitors and assignments there are of each sort.
-#[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
     pub(super) visitors: i64,
     pub(super) visitors_by_colour: BTreeMap<i16, i64>,

@@ -1,0 +1,427 @@
+//! Cases: reported by an investigator, with a trail that the scans give and interviews complete.
+
+use actix_web::web::{Data, Path, Query};
+use actix_web::{HttpResponse, get, post};
+use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::auth::{Actor, Staff};
+use super::error::ApiError;
+use super::permissions::{Investigate, SeeCases};
+use super::venue_forms::text;
+use super::web::Web;
+use super::write::{Reply, Write, transaction};
+use crate::domain::case::{CaseDates, CaseKind};
+use crate::domain::numbered::Numbered;
+use crate::domain::span::Span;
+use crate::domain::venue::Division;
+use crate::domain::visitor::Visitor;
+use crate::store::cases::{self, AddedStay, CaseRow, TrailRow};
+use crate::store::looks::{self, Look};
+use crate::store::{access, audit};
+
+/// How many cases one page of a list holds.
+pub const PAGE: i64 = 50;
+
+/// A report of a case.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCase {
+    /// The person's pseudonym as the health-code platform knows it: 32 hexadecimal digits.
+    pub visitor: String,
+    /// What kind of case.
+    pub kind: CaseKind,
+    /// First symptom; an asymptomatic case has none.
+    pub onset_at: Option<DateTime<Utc>>,
+    /// First positive sample.
+    pub sampled_at: DateTime<Utc>,
+    /// Isolation, once it has happened.
+    pub isolated_at: Option<DateTime<Utc>>,
+    /// The health authority that reports it.
+    pub authority: String,
+    /// Whose case it is: GB/T 2260 code.
+    pub division: String,
+}
+
+/// A case as staff see it: without the person.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Case {
+    /// Id.
+    pub id: Uuid,
+    /// What kind of case.
+    pub kind: CaseKind,
+    /// First symptom.
+    pub onset_at: Option<DateTime<Utc>>,
+    /// First positive sample.
+    pub sampled_at: DateTime<Utc>,
+    /// Isolation.
+    pub isolated_at: Option<DateTime<Utc>>,
+    /// The health authority that reported it.
+    pub authority: String,
+    /// Whose case it is.
+    pub division: String,
+    /// When it was reported.
+    pub reported_at: DateTime<Utc>,
+    /// When it was taken back.
+    pub withdrawn_at: Option<DateTime<Utc>>,
+}
+
+/// Which page of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct CaseList {
+    /// The id of the last case of the page before.
+    pub before: Option<Uuid>,
+}
+
+/// What a look at persons is for.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Purpose {
+    /// 3 to 500 characters; written down, and shown to the visitors whom it concerns.
+    pub purpose: String,
+}
+
+/// Reports a case.
+#[utoipa::path(request_body = NewCase, responses((status = 201, body = Case), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
+#[post("/cases")]
+pub(crate) async fn report_case(
+    web: Data<Web>,
+    staff: Staff<Investigate>,
+    write: Write<NewCase>,
+) -> Result<HttpResponse, ApiError> {
+    let actor = staff.0;
+    let work = async |conn: &mut AsyncPgConnection, form| {
+        Ok(Reply::created(show(&report(&web, conn, &actor, form).await?)?))
+    };
+    write.once(&web, &actor.name, work).await
+}
+
+/// A page of the cases of the caller's division, the newest first; `Link` names the next page.
+#[utoipa::path(params(CaseList), responses((status = 200, body = [Case]), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
+#[get("/cases")]
+pub(crate) async fn list_cases(
+    web: Data<Web>,
+    staff: Staff<SeeCases>,
+    list: Query<CaseList>,
+) -> Result<HttpResponse, ApiError> {
+    let mut conn = web.app.store.conn().await?;
+    let rows = cases::page(&mut conn, &staff.0.division, list.before, PAGE).await?;
+    let mut response = HttpResponse::Ok();
+    if let Some(last) = rows.last().filter(|_| rows.len() == usize::try_from(PAGE).unwrap_or(0)) {
+        response.insert_header(("Link", format!("</v1/cases?before={}>; rel=\"next\"", last.id)));
+    }
+    Ok(response.json(rows.iter().map(show).collect::<Result<Vec<_>, _>>()?))
+}
+
+/// One case, without person and trail.
+#[utoipa::path(responses((status = 200, body = Case), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
+#[get("/cases/{id}")]
+pub(crate) async fn see_case(
+    web: Data<Web>,
+    staff: Staff<SeeCases>,
+    id: Path<Uuid>,
+) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(show(&permitted(&web, &staff.0, *id).await?)?))
+}
+
+/// A stay of a case's trail.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TrailStay {
+    /// Id.
+    pub id: Uuid,
+    /// Name of the venue.
+    pub venue: String,
+    /// Name of the point.
+    pub point: String,
+    /// Since when.
+    pub from: DateTime<Utc>,
+    /// Until when.
+    pub until: DateTime<Utc>,
+    /// Where it is known from.
+    pub source: Source,
+    /// What it rests on.
+    pub reason: String,
+}
+
+/// Where a stay of a trail is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[repr(i16)]
+pub enum Source {
+    /// The person's own scan.
+    Scan = 0,
+    /// What the person or others told.
+    Interview = 1,
+    /// A camera.
+    Camera = 2,
+    /// A payment.
+    Payment = 3,
+    /// A ticket.
+    Ticket = 4,
+}
+
+impl Numbered for Source {
+    const ALL: &'static [Self] = &[Self::Scan, Self::Interview, Self::Camera, Self::Payment, Self::Ticket];
+
+    fn number(self) -> i16 {
+        self as i16
+    }
+}
+
+/// The trail of a case. The look is written down.
+#[utoipa::path(params(Purpose), responses((status = 200, body = [TrailStay]), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
+#[get("/cases/{id}/trail")]
+pub(crate) async fn see_trail(
+    web: Data<Web>,
+    staff: Staff<Investigate>,
+    id: Path<Uuid>,
+    purpose: Query<Purpose>,
+) -> Result<HttpResponse, ApiError> {
+    Ok(HttpResponse::Ok().json(trail(&web, &staff.0, *id, &purpose.purpose).await?))
+}
+
+/// A stay that an investigator adds.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTrailStay {
+    /// The point's place code.
+    pub code: String,
+    /// Since when.
+    pub from: DateTime<Utc>,
+    /// Until when, 48 hours later at the most.
+    pub until: DateTime<Utc>,
+    /// Where it is known from; not a scan.
+    pub source: Source,
+    /// What it rests on.
+    pub reason: String,
+}
+
+/// Adds to a trail what scans do not tell.
+#[utoipa::path(request_body = NewTrailStay, responses((status = 201, body = TrailStay), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
+#[post("/cases/{id}/trail")]
+pub(crate) async fn add_trail_stay(
+    web: Data<Web>,
+    staff: Staff<Investigate>,
+    id: Path<Uuid>,
+    write: Write<NewTrailStay>,
+) -> Result<HttpResponse, ApiError> {
+    let actor = staff.0;
+    let case = permitted(&web, &actor, *id).await?;
+    let work = async |conn: &mut AsyncPgConnection, form| {
+        Ok(Reply::created(add_stay(&web, conn, &actor, &case, form).await?))
+    };
+    write.once(&web, &actor.name, work).await
+}
+
+/// Why a case is taken back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Withdrawal {
+    /// 3 to 500 characters.
+    pub reason: String,
+}
+
+/// Takes a case back. The pipeline undoes everything that hung on it.
+#[utoipa::path(request_body = Withdrawal, responses((status = 202, body = Case), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
+#[post("/cases/{id}/withdrawal")]
+pub(crate) async fn withdraw_case(
+    web: Data<Web>,
+    staff: Staff<Investigate>,
+    id: Path<Uuid>,
+    write: Write<Withdrawal>,
+) -> Result<HttpResponse, ApiError> {
+    let actor = staff.0;
+    permitted(&web, &actor, *id).await?;
+    let work = async |conn: &mut AsyncPgConnection, form: Withdrawal| {
+        Ok(Reply::accepted(show(&withdraw(&web, conn, &actor, *id, &form.reason).await?)?))
+    };
+    write.once(&web, &actor.name, work).await
+}
+
+/// The case, when it belongs to the caller's division.
+pub async fn permitted(web: &Web, actor: &Actor, id: Uuid) -> Result<CaseRow, ApiError> {
+    let mut conn = web.app.store.conn().await?;
+    let row = cases::find(&mut conn, id).await?.ok_or(ApiError::NotFound("case"))?;
+    drop(conn);
+    actor.within(web, &access::division(&row.division)?, &format!("case {id}")).await?;
+    Ok(row)
+}
+
+/// Enters a case.
+pub async fn report(
+    web: &Web,
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    form: NewCase,
+) -> Result<CaseRow, ApiError> {
+    let now = web.now();
+    let visitor = Visitor::from_hex(&form.visitor)
+        .ok_or_else(|| ApiError::invalid("visitor", "must be 32 hexadecimal digits in lower case"))?;
+    let division: Division = form.division.parse().map_err(|error| ApiError::invalid("division", error))?;
+    if !actor.division.covers(&division) {
+        return Err(ApiError::Forbidden("this belongs to another jurisdiction"));
+    }
+    let dates =
+        CaseDates { onset_at: form.onset_at, sampled_at: form.sampled_at, isolated_at: form.isolated_at };
+    dates.check(form.kind, now).map_err(|error| ApiError::invalid("dates", error))?;
+    let row = CaseRow {
+        id: Uuid::now_v7(),
+        visitor: visitor.to_uuid(),
+        kind: form.kind.number(),
+        onset_at: dates.onset_at,
+        sampled_at: dates.sampled_at,
+        isolated_at: dates.isolated_at,
+        authority: text("authority", &form.authority, 1, 200)?,
+        division: division.to_string(),
+        reported_by: actor.person()?,
+        reported_at: now,
+        withdrawn_by: None,
+        withdrawn_at: None,
+        withdrawal_reason: None,
+    };
+    cases::insert(conn, &row).await?;
+    let act = audit::Act {
+        actor: &actor.name,
+        action: "case.reported",
+        subject: format!("case {}", row.id),
+        detail: serde_json::json!({ "kind": form.kind, "division": row.division, "authority": row.authority }),
+    };
+    audit::append(conn, act, now).await?;
+    Ok(row)
+}
+
+/// Takes a case back.
+pub async fn withdraw(
+    web: &Web,
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    id: Uuid,
+    reason: &str,
+) -> Result<CaseRow, ApiError> {
+    let now = web.now();
+    let reason = text("reason", reason, 3, 500)?;
+    if !cases::withdraw(conn, id, actor.person()?, &reason, now).await? {
+        return Err(ApiError::Conflict("the case was withdrawn already"));
+    }
+    let act = audit::Act {
+        actor: &actor.name,
+        action: "case.withdrawn",
+        subject: format!("case {id}"),
+        detail: serde_json::json!({ "reason": reason }),
+    };
+    audit::append(conn, act, now).await?;
+    cases::find(conn, id).await?.ok_or(ApiError::NotFound("case"))
+}
+
+/// The trail of a case, after the look was written down.
+pub async fn trail(web: &Web, actor: &Actor, id: Uuid, purpose: &str) -> Result<Vec<TrailStay>, ApiError> {
+    let case = permitted(web, actor, id).await?;
+    let mut conn = web.app.store.conn().await?;
+    transaction(&mut conn, async |conn| {
+        look::<Investigate>(web, conn, actor, case.id, None, purpose).await?;
+        cases::trail(conn, case.id).await?.iter().map(show_stay).collect()
+    })
+    .await
+}
+
+/// Writes down who looks at persons and what for, before anything is shown.
+pub async fn look<P: crate::domain::access::Permission>(
+    web: &Web,
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    case_id: Uuid,
+    run_id: Option<Uuid>,
+    purpose: &str,
+) -> Result<(), ApiError> {
+    let now = web.now();
+    let purpose = text("purpose", purpose, 3, 500)?;
+    let role = actor.role_for::<P>().number();
+    let seen = Look { id: Uuid::now_v7(), case_id, run_id, role, purpose: purpose.clone(), at: now };
+    looks::insert(conn, &seen).await?;
+    let subject = run_id.map_or_else(|| format!("case {case_id}"), |run| format!("run {run}"));
+    let detail = serde_json::json!({ "case": case_id, "purpose": purpose });
+    let act = audit::Act { actor: &actor.name, action: "persons.seen", subject, detail };
+    Ok(audit::append(conn, act, now).await?)
+}
+
+async fn add_stay(
+    web: &Web,
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    case: &CaseRow,
+    form: NewTrailStay,
+) -> Result<TrailStay, ApiError> {
+    let now = web.now();
+    let (_, facts) = super::scans::place(web, &form.code).await?;
+    let span = Span::new(form.from, form.until).map_err(|error| ApiError::invalid("until", error))?;
+    if span.secs() > 48 * 3600 || span.until() > now {
+        return Err(ApiError::invalid(
+            "until",
+            "must lie within 48 hours after `from`, and not in the future",
+        ));
+    }
+    if form.source == Source::Scan {
+        return Err(ApiError::invalid("source", "scans come by themselves; name what else it is known from"));
+    }
+    let row = AddedStay {
+        id: Uuid::now_v7(),
+        case_id: case.id,
+        point_id: facts.id.to_i64(),
+        from_at: span.from(),
+        until_at: span.until(),
+        source: form.source.number(),
+        reason: text("reason", &form.reason, 3, 500)?,
+        added_by: Some(actor.person()?),
+        added_at: now,
+    };
+    cases::add_to_trail(conn, &row).await?;
+    let act = audit::Act {
+        actor: &actor.name,
+        action: "trail.added",
+        subject: format!("case {}", case.id),
+        detail: serde_json::json!({ "stay": row.id, "source": form.source, "reason": row.reason }),
+    };
+    audit::append(conn, act, now).await?;
+    Ok(TrailStay {
+        id: row.id,
+        venue: facts.venue_name.clone(),
+        point: facts.name.clone(),
+        from: row.from_at,
+        until: row.until_at,
+        source: form.source,
+        reason: row.reason,
+    })
+}
+
+fn show_stay(row: &TrailRow) -> Result<TrailStay, ApiError> {
+    let broken =
+        || ApiError::Internal(anyhow::anyhow!("a row of `trail_stays` holds a value that cannot be"));
+    Ok(TrailStay {
+        id: row.id,
+        venue: row.venue_name.clone(),
+        point: row.point_name.clone(),
+        from: row.from_at,
+        until: row.until_at,
+        source: Source::from_number(row.source).ok_or_else(broken)?,
+        reason: row.reason.clone(),
+    })
+}
+
+/// A case as staff see it.
+pub fn show(row: &CaseRow) -> Result<Case, ApiError> {
+    Ok(Case {
+        id: row.id,
+        kind: row.kind()?,
+        onset_at: row.onset_at,
+        sampled_at: row.sampled_at,
+        isolated_at: row.isolated_at,
+        authority: row.authority.clone(),
+        division: row.division.clone(),
+        reported_at: row.reported_at,
+        withdrawn_at: row.withdrawn_at,
+    })
+}

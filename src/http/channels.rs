@@ -1,0 +1,64 @@
+//! Channels: who they are, and how their assertions become visitor tokens.
+
+use std::collections::HashMap;
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, post};
+use chrono::{DateTime, TimeDelta, Utc};
+use ed25519_dalek::VerifyingKey;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::error::ApiError;
+use super::web::Web;
+use super::write::Write;
+use crate::domain::assertion::{signer_of, verify_identity};
+use crate::domain::token::VisitorToken;
+use crate::store::access;
+
+/// A channel's word.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assertion {
+    /// A compact JSON web signature with `EdDSA`; `kid` names the channel, `sub` is the visitor.
+    pub assertion: String,
+}
+
+/// A visitor token.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IssuedToken {
+    /// Send it as a bearer token.
+    pub token: String,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Turns a channel's assertion into a token that is cheap to check.
+#[utoipa::path(request_body = Assertion, responses((status = 201, body = IssuedToken), (status = "default", body = super::error::Problem)), tag = "visitors")]
+#[post("/visitor-tokens")]
+pub(crate) async fn issue_visitor_token(web: Data<Web>, write: Write<Assertion>) -> Result<HttpResponse, ApiError> {
+    let token = vouch(&web, &write.body.assertion).await?;
+    let answer = IssuedToken { token: token.seal(web.app.keys.token()), expires_at: token.expires_at };
+    Ok(HttpResponse::Created().json(answer))
+}
+
+/// Verifies a channel's assertion.
+pub async fn vouch(web: &Web, assertion: &str) -> Result<VisitorToken, ApiError> {
+    const UNKNOWN: ApiError = ApiError::Unauthenticated("the channel is not known");
+    let refused = |_why| ApiError::Unauthenticated("the assertion is forged, stale, or meant for others");
+    let channel = signer_of(assertion).map_err(refused)?;
+    let keys = channel_keys(web).await?;
+    let key = keys.get(&channel).ok_or(UNKNOWN)?;
+    let now = web.now();
+    let visitor = verify_identity(assertion, key, now).map_err(refused)?;
+    let life = TimeDelta::from_std(web.app.config.visitor_token_life).unwrap_or(TimeDelta::hours(1));
+    Ok(VisitorToken { visitor, channel, expires_at: now + life })
+}
+
+/// The keys of all channels that are in use.
+pub async fn channel_keys(web: &Web) -> Result<HashMap<String, VerifyingKey>, ApiError> {
+    let mut conn = web.app.store.conn().await?;
+    let channels = access::channels(&mut conn).await?;
+    let key = |bytes: &[u8]| VerifyingKey::from_bytes(bytes.try_into().ok()?).ok();
+    Ok(channels.into_iter().filter_map(|row| Some((row.id, key(&row.public_key)?))).collect())
+}

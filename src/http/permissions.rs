@@ -1,0 +1,100 @@
+//! The permissions that handlers ask for, and which roles have them.
+
+use crate::domain::access::{Permission, Role};
+
+/// Make accounts, machines, devices, channels, issuing systems and rule packs known.
+#[derive(Debug)]
+pub struct Administer;
+
+impl Permission for Administer {
+    const ROLES: &'static [Role] = &[Role::Administrator];
+}
+
+/// Enter venues and points.
+#[derive(Debug)]
+pub struct RegisterVenues;
+
+impl Permission for RegisterVenues {
+    const ROLES: &'static [Role] = &[Role::VenueManager, Role::Inspector];
+}
+
+/// Approve, suspend and close venues.
+#[derive(Debug)]
+pub struct ReviewVenues;
+
+impl Permission for ReviewVenues {
+    const ROLES: &'static [Role] = &[Role::Inspector];
+}
+
+/// See venues, their points and counts.
+#[derive(Debug)]
+pub struct SeeVenues;
+
+impl Permission for SeeVenues {
+    const ROLES: &'static [Role] = &[Role::VenueManager, Role::Inspector, Role::Investigator];
+}
+
+/// Hand in scans of others.
+#[derive(Debug)]
+pub struct HandInScans;
+
+impl Permission for HandInScans {
+    const ROLES: &'static [Role] = &[Role::ScanSource, Role::VenueManager];
+}
+
+/// Report cases, run traces, exclude and propose.
+#[derive(Debug)]
+pub struct Investigate;
+
+impl Permission for Investigate {
+    const ROLES: &'static [Role] = &[Role::Investigator];
+}
+
+/// See cases, runs and contacts.
+#[derive(Debug)]
+pub struct SeeCases;
+
+impl Permission for SeeCases {
+    const ROLES: &'static [Role] = &[Role::Investigator, Role::ReleasingOfficer, Role::ChiefOfficer];
+}
+
+/// Let a proposed run go.
+#[derive(Debug)]
+pub struct Release;
+
+impl Permission for Release {
+    const ROLES: &'static [Role] = &[Role::ReleasingOfficer, Role::ChiefOfficer];
+}
+
+/// Stop all letters, and see how the outbox stands.
+#[derive(Debug)]
+pub struct HoldLetters;
+
+impl Permission for HoldLetters {
+    const ROLES: &'static [Role] = &[Role::Administrator, Role::ReleasingOfficer, Role::ChiefOfficer];
+}
+
+/// Read the audit log.
+#[derive(Debug)]
+pub struct ReadAudit;
+
+impl Permission for ReadAudit {
+    const ROLES: &'static [Role] = &[Role::Auditor];
+}
+
+/// Be signed in at all.
+#[derive(Debug)]
+pub struct SignedIn;
+
+impl Permission for SignedIn {
+    const ROLES: &'static [Role] = &[
+        Role::Administrator,
+        Role::VenueManager,
+        Role::Inspector,
+        Role::Investigator,
+        Role::ReleasingOfficer,
+        Role::ChiefOfficer,
+        Role::Auditor,
+        Role::ScanSource,
+    ];
+}

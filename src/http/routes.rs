@@ -1,0 +1,156 @@
+//! Every route of the service on one page, and who may call it.
+
+use actix_web::http::Method;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::permissions as may;
+use super::{
+    admin, audit, cases, channels, health, letters, runs, scan_batches, scans, sessions, venues, visitors,
+};
+use crate::domain::access::{Permission, Role};
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Public,
+    /// A visitor whom a channel has vouched for.
+    Visitor,
+    /// A device by its own key, or these roles.
+    DeviceOr(&'static [Role]),
+    /// These roles.
+    Roles(&'static [Role]),
+}
+
+/// One route: method, path as in the API document, who may call it.
+pub type Route = (Method, &'static str, Access);
+
+/// The routes of the API. A test calls each of them in every role and compares, and another checks that
+/// none is missing from the API document.
+pub const API: &[Route] = &[
+    (Method::GET, "/livez", Access::Public),
+    (Method::GET, "/readyz", Access::Public),
+    (Method::POST, "/v1/sessions", Access::Public),
+    (Method::DELETE, "/v1/sessions", Access::Roles(may::SignedIn::ROLES)),
+    (Method::POST, "/v1/visitor-tokens", Access::Public),
+    (Method::POST, "/v1/scans", Access::Visitor),
+    (Method::POST, "/v1/scans/batch", Access::DeviceOr(may::HandInScans::ROLES)),
+    (Method::POST, "/v1/receipts/verify", Access::Public),
+    (Method::GET, "/v1/me/stays", Access::Visitor),
+    (Method::GET, "/v1/me/looks", Access::Visitor),
+    (Method::POST, "/v1/venues", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/v1/venues", Access::Roles(may::SeeVenues::ROLES)),
+    (Method::GET, "/v1/venues/{id}", Access::Roles(may::SeeVenues::ROLES)),
+    (Method::POST, "/v1/venues/{id}/points", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/v1/venues/{id}/review", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::POST, "/v1/points/{id}/code", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/v1/cases", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/v1/cases", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/v1/cases/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/v1/cases/{id}/trail", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/v1/cases/{id}/trail", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/v1/cases/{id}/withdrawal", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/v1/cases/{id}/runs", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/v1/runs/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/v1/runs/{id}/contacts", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/v1/runs/{id}/contacts/{visitor}/evidence", Access::Roles(may::SeeCases::ROLES)),
+    (Method::POST, "/v1/runs/{id}/exclusions", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/v1/runs/{id}/proposal", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/v1/runs/{id}/release", Access::Roles(may::Release::ROLES)),
+    (Method::GET, "/v1/letters", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::PUT, "/v1/letters/stop", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::POST, "/v1/letters/{issuer}/again", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/staff", Access::Roles(may::Administer::ROLES)),
+    (Method::GET, "/v1/staff", Access::Roles(may::Administer::ROLES)),
+    (Method::DELETE, "/v1/staff/{id}", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/machines", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/devices", Access::Roles(may::Administer::ROLES)),
+    (Method::PUT, "/v1/channels/{id}", Access::Roles(may::Administer::ROLES)),
+    (Method::PUT, "/v1/issuers/{id}", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/rule-packs", Access::Roles(may::Administer::ROLES)),
+    (Method::GET, "/v1/audit", Access::Roles(may::ReadAudit::ROLES)),
+];
+
+/// Mounts the API.
+pub fn api(config: &mut ServiceConfig) {
+    config.service(health::livez).service(health::readyz).service(
+        utoipa_actix_web::scope("/v1")
+            .service(sessions::sign_in)
+            .service(sessions::sign_out)
+            .service(channels::issue_visitor_token)
+            .service(scans::own_scan)
+            .service(scan_batches::hand_in)
+            .service(scans::verify_receipt)
+            .service(visitors::own_stays)
+            .service(visitors::own_looks)
+            .service(venues::register_venue)
+            .service(venues::list_venues)
+            .service(venues::see_venue)
+            .service(venues::add_point)
+            .service(venues::review_venue)
+            .service(venues::rotate_code)
+            .service(cases::report_case)
+            .service(cases::list_cases)
+            .service(cases::see_case)
+            .service(cases::see_trail)
+            .service(cases::add_trail_stay)
+            .service(cases::withdraw_case)
+            .service(runs::request_run)
+            .service(runs::see_run)
+            .service(runs::see_contacts)
+            .service(runs::see_evidence)
+            .service(runs::exclude_contact)
+            .service(runs::propose_run)
+            .service(runs::release_run)
+            .service(letters::see_outbox)
+            .service(letters::stop_letters)
+            .service(letters::send_again)
+            .service(admin::add_staff)
+            .service(admin::list_staff)
+            .service(admin::close_account)
+            .service(admin::add_machine)
+            .service(admin::add_device)
+            .service(admin::put_channel)
+            .service(admin::put_issuer)
+            .service(admin::load_pack)
+            .service(audit::read_audit),
+    );
+}
+
+/// The frame of the API document; its paths come from [`api`].
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(title = "placecode", description = "Venue place codes and contact tracing", license(name = "Apache-2.0")),
+    modifiers(&Schemes)
+)]
+pub struct Document;
+
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = |text: &str| {
+            let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text)).build();
+            SecurityScheme::Http(scheme)
+        };
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("staff", bearer("The token of a session of staff, or of a machine"));
+        components
+            .add_security_scheme("visitor", bearer("The token of a visitor whom a channel has vouched for"));
+        let device = ApiKeyValue::with_description(
+            scans::DEVICE_HEADER,
+            "What a device signs over the body of its request",
+        );
+        components.add_security_scheme("device", SecurityScheme::ApiKey(ApiKey::Header(device)));
+    }
+}
+
+/// The API document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    use utoipa_actix_web::AppExt;
+    let (_, document) =
+        actix_web::App::new().into_utoipa_app().openapi(Document::openapi()).configure(api).split_for_parts();
+    document
+}

@@ -1,0 +1,214 @@
+//! Scans that others hand in for visitors: digital sentinels, staff at the door, machines.
+//!
+//! Every row carries a channel's assertion of the identity, valid when the scan occurred. So nobody,
+//! whatever the role, can write a scan for a person whom no channel has just verified.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix_web::web::{Bytes, Data};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, post, web};
+use chrono::{DateTime, Utc};
+use ed25519_dalek::VerifyingKey;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::auth::{Actor, Staff};
+use super::channels::channel_keys;
+use super::error::ApiError;
+use super::permissions::HandInScans;
+use super::scans::{DEVICE_HEADER, NewScan, accept, header, place};
+use super::web::Web;
+use super::write::json;
+use crate::domain::access::Role;
+use crate::domain::assertion::{signer_of, verify_device, verify_identity};
+use crate::domain::point::PointFacts;
+use crate::domain::scan::{Direction, Method, Presence};
+use crate::domain::venue::PointId;
+use crate::intake::log::Accepted;
+use crate::store::access;
+
+/// How many rows one batch may have.
+pub const ROWS_MAX: usize = 1000;
+
+/// The largest batch, in bytes.
+pub const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Scans of several visitors.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// The rows, 1,000 at most.
+    pub scans: Vec<HandedScan>,
+}
+
+/// One scan that was handed in.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandedScan {
+    /// Made by the client, so that a retry is the same scan.
+    pub id: Uuid,
+    /// The place code; a device may leave it out, since it stands at one point.
+    pub code: Option<String>,
+    /// A channel's assertion of the visitor's identity, valid at `occurred_at`.
+    pub assertion: String,
+    /// When the visitor was there.
+    pub occurred_at: DateTime<Utc>,
+    /// Entry when absent.
+    pub direction: Option<Direction>,
+    /// The same for all who came together.
+    pub party: Option<Uuid>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchAnswer {
+    /// How many rows were accepted.
+    pub accepted: usize,
+    /// The rows that were not, by their index.
+    pub refused: Vec<RefusedRow>,
+}
+
+/// A row that was not accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefusedRow {
+    /// Its place in the batch, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Takes scans from a device, from staff or from a machine. A bad row is reported by its index and the
+/// rest stands. The answer means that the accepted ones will not be lost.
+#[utoipa::path(request_body = Batch, responses((status = 200, body = BatchAnswer), (status = "default", body = super::error::Problem)), tag = "scans", security(("staff" = []), ("device" = [])))]
+#[post("/scans/batch")]
+pub(crate) async fn hand_in(
+    web: Data<Web>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let bytes = super::write::body(&mut payload.into_inner(), BATCH_BYTES_MAX).await?;
+    let source = source(&web, &request, &bytes).await?;
+    let batch: Batch = json(&bytes)?;
+    if batch.scans.len() > ROWS_MAX {
+        return Err(ApiError::invalid("scans", format!("a batch has at most {ROWS_MAX} rows")));
+    }
+    let channels = channel_keys(&web).await?;
+    let received_at = web.now();
+    let mut accepted = Vec::new();
+    let mut refused = Vec::new();
+    for (index, row) in batch.scans.iter().enumerate() {
+        match read(&web, &source, &channels, row, received_at).await {
+            Ok(row) => accepted.push(row),
+            Err(error @ (ApiError::Busy | ApiError::Internal(_))) => return Err(error),
+            Err(error) => refused.push(RefusedRow { index, reason: error.to_string() }),
+        }
+    }
+    let count = accepted.len();
+    if count > 0 {
+        web.appender.append(accepted).await?;
+    }
+    Ok(HttpResponse::Ok().json(BatchAnswer { accepted: count, refused }))
+}
+
+/// Who hands in.
+enum Source {
+    Device(PointId),
+    Staff { actor: Box<Actor>, venues: Vec<Uuid> },
+}
+
+async fn source(web: &Data<Web>, request: &HttpRequest, bytes: &Bytes) -> Result<Source, ApiError> {
+    if let Some(assertion) = header(request, DEVICE_HEADER) {
+        return device(web, assertion, bytes).await;
+    }
+    let mut nothing = actix_web::dev::Payload::None;
+    let staff = Staff::<HandInScans>::from_request(request, &mut nothing).await?;
+    let mut conn = web.app.store.conn().await?;
+    let venues = access::venues_of(&mut conn, staff.0.id).await?;
+    Ok(Source::Staff { actor: Box::new(staff.0), venues })
+}
+
+async fn device(web: &Web, assertion: &str, bytes: &Bytes) -> Result<Source, ApiError> {
+    const REFUSED: ApiError =
+        ApiError::Unauthenticated("the device's assertion is not good for this request");
+    let id: Uuid = signer_of(assertion).ok().and_then(|id| id.parse().ok()).ok_or(REFUSED)?;
+    let mut conn = web.app.store.conn().await?;
+    let row = access::device(&mut conn, id).await?.ok_or(REFUSED)?;
+    let key = <[u8; 32]>::try_from(row.public_key.as_slice()).ok();
+    let key = key.and_then(|key| VerifyingKey::from_bytes(&key).ok()).ok_or(REFUSED)?;
+    let claims = verify_device(assertion, &key, web.now()).map_err(|_why| REFUSED)?;
+    let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(bytes));
+    if claims.sub != id || claims.body != digest {
+        return Err(REFUSED);
+    }
+    PointId::from_i64(row.point_id).map(Source::Device).ok_or(REFUSED)
+}
+
+async fn read(
+    web: &Web,
+    source: &Source,
+    channels: &HashMap<String, VerifyingKey>,
+    row: &HandedScan,
+    received_at: DateTime<Utc>,
+) -> Result<Accepted, ApiError> {
+    let invalid = |error: crate::domain::assertion::InvalidAssertion| ApiError::invalid("assertion", error);
+    let signer = signer_of(&row.assertion).map_err(invalid)?;
+    let key =
+        channels.get(&signer).ok_or_else(|| ApiError::invalid("assertion", "the channel is not known"))?;
+    let visitor = verify_identity(&row.assertion, key, row.occurred_at).map_err(invalid)?;
+    let (generation, facts) = where_at(web, source, row).await?;
+    let (method, presence) = match source {
+        Source::Device(_) => (Method::Sentinel, Presence::Verified),
+        Source::Staff { actor, venues } => by_staff(actor, venues, &facts)?,
+    };
+    let new = NewScan {
+        id: row.id,
+        visitor,
+        occurred_at: row.occurred_at,
+        direction: row.direction.unwrap_or(Direction::Entry),
+        method,
+        presence,
+        party: row.party,
+    };
+    accept(web, &facts, generation, new, received_at)
+}
+
+/// The point of a row, and the generation of the code that names it.
+async fn where_at(web: &Web, source: &Source, row: &HandedScan) -> Result<(u8, Arc<PointFacts>), ApiError> {
+    match (source, &row.code) {
+        (Source::Device(own), None) => {
+            let facts = web.point(*own).await?;
+            Ok((facts.generation, facts))
+        }
+        (Source::Device(own), Some(text)) => {
+            let (code, facts) = place(web, text).await?;
+            let here = facts.id == *own;
+            if here {
+                Ok((code.generation, facts))
+            } else {
+                Err(ApiError::invalid("code", "the device stands elsewhere"))
+            }
+        }
+        (Source::Staff { .. }, Some(text)) => {
+            let (code, facts) = place(web, text).await?;
+            Ok((code.generation, facts))
+        }
+        (Source::Staff { .. }, None) => {
+            Err(ApiError::invalid("code", "is needed; only a device may leave it out"))
+        }
+    }
+}
+
+/// Staff at the door have seen the visitor; a machine's list proves nothing of the kind.
+fn by_staff(actor: &Actor, venues: &[Uuid], facts: &PointFacts) -> Result<(Method, Presence), ApiError> {
+    if actor.is(Role::VenueManager) && venues.contains(&facts.venue) {
+        Ok((Method::Staff, Presence::Verified))
+    } else if actor.is(Role::ScanSource) && facts.division.parse().is_ok_and(|of| actor.division.covers(&of))
+    {
+        Ok((Method::List, Presence::Unproven))
+    } else {
+        Err(ApiError::Forbidden("this venue is not yours"))
+    }
+}

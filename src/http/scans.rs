@@ -1,0 +1,259 @@
+//! Scans: the visitor's own, and those that devices, staff and machines hand in.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, post};
+use chrono::{DateTime, TimeDelta, Utc};
+use h3o::CellIndex;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::auth::{Vouched, check_form};
+use super::error::ApiError;
+use super::web::Web;
+use super::write::Write;
+use crate::domain::place_code::PlaceCode;
+use crate::domain::point::PointFacts;
+use crate::domain::position::{PHONE_RESOLUTION, Position};
+use crate::domain::scan::{Direction, LATE_FROM, Method, Presence, Scan, check_time, judge_presence};
+use crate::domain::span::Span;
+use crate::domain::stay::stays_of;
+use crate::domain::token::Receipt;
+use crate::domain::visitor::Visitor;
+use crate::intake::limits::SCANS;
+use crate::intake::log::Accepted;
+
+/// A visitor's own scan.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OwnScan {
+    /// Made by the client (a UUID), so that a retry is the same scan. The service makes one when absent.
+    pub id: Option<Uuid>,
+    /// The text of the QR code, its last part, or what was typed from the poster.
+    pub code: String,
+    /// When the visitor was there; now when absent. Up to 72 hours ago.
+    pub occurred_at: Option<DateTime<Utc>>,
+    /// Entry when absent.
+    pub direction: Option<Direction>,
+    /// The phone's H3 cell at resolution 9. It is judged and thrown away.
+    pub phone_cell: Option<String>,
+}
+
+/// The answer to an accepted scan.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ScanReceipt {
+    /// The scan's id.
+    pub id: Uuid,
+    /// Name of the venue.
+    pub venue: String,
+    /// Name of the point.
+    pub point: String,
+    /// When the visitor was there.
+    pub occurred_at: DateTime<Utc>,
+    /// What proves it.
+    pub presence: Presence,
+    /// Whether it came more than ten minutes late.
+    pub late: bool,
+    /// Staff can have this verified for a minute.
+    pub receipt: String,
+}
+
+/// Takes a visitor's own scan. The answer means that it will not be lost.
+#[utoipa::path(request_body = OwnScan, responses((status = 201, body = ScanReceipt), (status = "default", body = super::error::Problem)), tag = "scans", security(("visitor" = [])))]
+#[post("/scans")]
+pub(crate) async fn own_scan(
+    web: Data<Web>,
+    visitor: Vouched,
+    write: Write<OwnScan>,
+) -> Result<HttpResponse, ApiError> {
+    if visitor.by_cookie {
+        return Err(ApiError::Unauthenticated("the API takes the visitor token as a bearer token"));
+    }
+    Ok(HttpResponse::Created().json(take_own(&web, visitor.token.visitor, write.body).await?))
+}
+
+/// The state of a receipt that somebody shows.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReceiptState {
+    /// Whether it is genuine and has not ended.
+    pub valid: bool,
+    /// Name of the venue, where it is valid.
+    pub venue: Option<String>,
+    /// Name of the point, where it is valid.
+    pub point: Option<String>,
+}
+
+/// A receipt that somebody shows.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShownReceipt {
+    /// Its text.
+    pub receipt: String,
+}
+
+/// Verifies a receipt: a picture of a green page proves nothing, this does.
+#[utoipa::path(request_body = ShownReceipt, responses((status = 200, body = ReceiptState), (status = "default", body = super::error::Problem)), tag = "scans")]
+#[post("/receipts/verify")]
+pub(crate) async fn verify_receipt(web: Data<Web>, write: Write<ShownReceipt>) -> Result<HttpResponse, ApiError> {
+    let state = match Receipt::open(web.app.keys.token(), &write.body.receipt, web.now()) {
+        None => ReceiptState { valid: false, venue: None, point: None },
+        Some(receipt) => {
+            let facts = web.point(receipt.point).await?;
+            ReceiptState {
+                valid: true,
+                venue: Some(facts.venue_name.clone()),
+                point: Some(facts.name.clone()),
+            }
+        }
+    };
+    Ok(HttpResponse::Ok().json(state))
+}
+
+/// Takes a visitor's own scan, from the API or from the page.
+pub async fn take_own(web: &Web, visitor: Visitor, scan: OwnScan) -> Result<ScanReceipt, ApiError> {
+    let received_at = web.now();
+    // Scans go on when the limits cannot be counted.
+    let allowed = web.app.intake.allow(SCANS, visitor.to_uuid().as_bytes(), received_at).await;
+    if !allowed.unwrap_or(true) {
+        return Err(ApiError::TooMany(SCANS.period_secs));
+    }
+    let (code, facts) = place(web, &scan.code).await?;
+    let occurred_at = scan.occurred_at.unwrap_or(received_at);
+    let position = position_of(&facts)?;
+    let phone = scan.phone_cell.as_deref().map(phone_cell).transpose()?;
+    let new = NewScan {
+        id: scan.id.unwrap_or_else(Uuid::now_v7),
+        visitor,
+        occurred_at,
+        direction: scan.direction.unwrap_or(Direction::Entry),
+        method: Method::Own,
+        presence: judge_presence(Method::Own, &position, phone),
+        party: None,
+    };
+    let accepted = accept(web, &facts, code.generation, new, received_at)?;
+    let scan = accepted.scan.clone();
+    web.appender.append(vec![accepted]).await?;
+    Ok(receipt(web, &scan, &facts))
+}
+
+/// What is known about a scan before its point is.
+#[derive(Debug, Clone, Copy)]
+pub struct NewScan {
+    /// Its id.
+    pub id: Uuid,
+    /// Who.
+    pub visitor: Visitor,
+    /// When.
+    pub occurred_at: DateTime<Utc>,
+    /// In, out or past.
+    pub direction: Direction,
+    /// Who scanned.
+    pub method: Method,
+    /// What proves it.
+    pub presence: Presence,
+    /// With whom.
+    pub party: Option<Uuid>,
+}
+
+/// The point of a code that somebody scanned or typed.
+pub async fn place(web: &Web, text: &str) -> Result<(PlaceCode, std::sync::Arc<PointFacts>), ApiError> {
+    let symbols = text.rsplit('/').next().unwrap_or(text);
+    let code = PlaceCode::parse(symbols, &web.app.keys).map_err(|error| ApiError::invalid("code", error))?;
+    Ok((code, web.point(code.point).await?))
+}
+
+/// Checks that the code was in force and the time is one that is taken, and works out the window.
+pub fn accept(
+    web: &Web,
+    facts: &PointFacts,
+    generation: u8,
+    new: NewScan,
+    received_at: DateTime<Utc>,
+) -> Result<Accepted, ApiError> {
+    facts.check(generation, received_at).map_err(|error| ApiError::invalid("code", error))?;
+    let occurred_at = to_micros(new.occurred_at);
+    check_time(occurred_at, received_at).map_err(|error| ApiError::invalid("occurred_at", error))?;
+    let scan = Scan {
+        id: new.id,
+        visitor: new.visitor,
+        point: facts.id,
+        cell: facts.cell,
+        occurred_at,
+        received_at,
+        direction: new.direction,
+        method: new.method,
+        presence: new.presence,
+        party: new.party,
+    };
+    let window = window(web, facts, &scan, received_at)?;
+    Ok(Accepted { scan, window })
+}
+
+/// The window that a scan opens for the counts of the moment: none when it is over already, or when
+/// the visitor was not there. An exit leaves a window that has just ended.
+fn window(web: &Web, facts: &PointFacts, scan: &Scan, now: DateTime<Utc>) -> Result<Option<Span>, ApiError> {
+    if scan.presence == Presence::Contradicted {
+        return Ok(None);
+    }
+    let span = match scan.direction {
+        Direction::Exit => Span::lasting(scan.occurred_at - TimeDelta::seconds(1), 1),
+        Direction::Entry | Direction::Passing => {
+            let category = web.app.catalogue.get(&facts.category);
+            let category = category.ok_or_else(|| ApiError::Internal(anyhow::anyhow!("unknown category")))?;
+            let stays = stays_of(vec![(scan.clone(), category)], web.app.config.local_offset);
+            match stays.first() {
+                Some(stay) => stay.span,
+                None => return Ok(None),
+            }
+        }
+    };
+    Ok((span.until() > now - TimeDelta::hours(1)).then_some(span))
+}
+
+/// What the visitor is shown.
+pub fn receipt(web: &Web, scan: &Scan, facts: &PointFacts) -> ScanReceipt {
+    let life = TimeDelta::from_std(web.app.config.receipt_life).unwrap_or(TimeDelta::minutes(1));
+    let receipt = Receipt { scan: scan.id, point: scan.point, expires_at: scan.received_at + life };
+    ScanReceipt {
+        id: scan.id,
+        venue: facts.venue_name.clone(),
+        point: facts.name.clone(),
+        occurred_at: scan.occurred_at,
+        presence: scan.presence,
+        late: scan.received_at - scan.occurred_at > LATE_FROM,
+        receipt: receipt.seal(web.app.keys.token()),
+    }
+}
+
+/// Refuses a page's form that does not belong to the visitor token.
+pub fn check_visitor_form(web: &Web, visitor: &Vouched, token: &str) -> Result<(), ApiError> {
+    check_form(web, &visitor.text, token)
+}
+
+fn phone_cell(text: &str) -> Result<CellIndex, ApiError> {
+    let cell: CellIndex = text
+        .parse()
+        .map_err(|_unreadable| ApiError::invalid("phone_cell", "must be an H3 index of 15 digits"))?;
+    if cell.resolution() == PHONE_RESOLUTION {
+        Ok(cell)
+    } else {
+        Err(ApiError::invalid("phone_cell", "must be of resolution 9: neither finer nor coarser"))
+    }
+}
+
+fn position_of(facts: &PointFacts) -> Result<Position, ApiError> {
+    Position::new(facts.lat_deg, facts.lng_deg).map_err(|error| ApiError::Internal(error.into()))
+}
+
+/// Postgres keeps microseconds; what is finer would come back as another time.
+fn to_micros(at: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
+}
+
+/// Which header a device's assertion stands in.
+pub const DEVICE_HEADER: &str = "device-assertion";
+
+/// The value of a header, when it is text.
+pub fn header<'a>(request: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    request.headers().get(name).and_then(|value| value.to_str().ok())
+}

@@ -483,7 +483,7 @@ fn visitor(number: &str) -> Uuid {
 #[test]
 fn scans_in_any_order_and_in_several_files_become_the_same_stays() {
     let house = House::new("any_order");
-    let venues: String = (0..6).map(|n| format!("{n},V{n},34.7,113.{n}\n")).collect();
+    let venues: String = (0..6).map(|n| format!("{n},V{n},34.7,113.{n}\n")).collect::<Vec<_>>().concat();
     let file = house.file("venues.csv", venues.as_bytes());
     let columns = ["--columns", "id,name,lat,lng", "--division", "410101"];
     house.run(&[&["venues", "import", &file, "--set", "t"], &columns[..]].concat());
@@ -495,16 +495,16 @@ fn scans_in_any_order_and_in_several_files_become_the_same_stays() {
     };
     let begin: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
     let mut expected = BTreeSet::new();
-    let mut files = [String::new(), String::new()];
+    let mut files = [Vec::new(), Vec::new()];
     for _ in 0..3000 {
         let (person, venue, minute) = (draw(20), draw(6), draw(60 * 24 * 6));
         let at = begin + TimeDelta::minutes(i64::try_from(minute).unwrap());
         expected.insert((visitor(&person.to_string()), at, format!("t:{venue}")));
         let file = usize::try_from(draw(2)).unwrap();
-        files[file] += &format!("{person},{},{venue}\n", at.to_rfc3339());
+        files[file].push(format!("{person},{},{venue}\n", at.to_rfc3339()));
     }
     for (n, content) in files.iter().enumerate() {
-        let file = house.file(&format!("scans{n}.csv"), content.as_bytes());
+        let file = house.file(&format!("scans{n}.csv"), content.concat().as_bytes());
         let columns = ["--columns", "visitor,time,venue", "--identity-kind", "other"];
         let said = house.run(&[&["scans", "import", &file, "--set", "t"], &columns[..]].concat());
         assert_eq!(said.code, 0, "{}{}", said.out, said.err);

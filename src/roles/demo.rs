@@ -7,7 +7,6 @@ mod play;
 mod summary;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use anyhow::Context;
 use diesel::QueryableByName;
@@ -53,22 +52,20 @@ pub(crate) struct DemoArgs {
 pub(crate) async fn demo(args: &DemoArgs) -> anyhow::Result<bool> {
     let mut stage_args = args.stage.clone();
     stage_args.house.data = stage_args.house.data.join("demo");
-    let shift_file = stage_args.house.data.join("clock-shift");
-    stage_args.begin_anew = true;
-    stage_args.clock_shift_file = Some(shift_file.clone());
+    stage_args.for_play = true;
     let mut stage = Stage::open(&stage_args).await?;
-    let done = perform(args, &mut stage, shift_file).await;
+    let done = perform(args, &mut stage).await;
     remark("ending the roles and the servers");
     stage.close()?;
     done
 }
 
-async fn perform(args: &DemoArgs, stage: &mut Stage, shift_file: PathBuf) -> anyhow::Result<bool> {
+async fn perform(args: &DemoArgs, stage: &mut Stage) -> anyhow::Result<bool> {
     if !stage.ready().await? {
         return Ok(false);
     }
     make_administrator(&stage.house).await?;
-    let scene = scene(args, stage, shift_file)?;
+    let scene = scene(args, stage)?;
     let played = stage
         .keep(async {
             tokio::select! {
@@ -91,7 +88,7 @@ async fn perform(args: &DemoArgs, stage: &mut Stage, shift_file: PathBuf) -> any
     Ok(short.is_empty())
 }
 
-fn scene(args: &DemoArgs, stage: &Stage, shift_file: PathBuf) -> anyhow::Result<Scene> {
+fn scene(args: &DemoArgs, stage: &Stage) -> anyhow::Result<Scene> {
     let keys = IssuerKeys::read(&stage.house.issuer_keys_file().context("a private house has issuer keys")?)?;
     let config = stage.house.config()?;
     let people = usize::try_from(args.visitors)?;
@@ -101,7 +98,7 @@ fn scene(args: &DemoArgs, stage: &Stage, shift_file: PathBuf) -> anyhow::Result<
         city: City::new(people, args.seed, config.local_offset),
         keys,
         people,
-        shift_file,
+        shift_file: stage.house.clock_shift_file(),
     })
 }
 
@@ -129,7 +126,10 @@ fn addresses(stage: &Stage) {
         say(format!("      {login:<14} {name}"));
     }
     say(format!("  {}               citizens: type the code of a poster", stage.public_url));
-    say(format!("  {}               the health-code platform: sign in as DEMO-000001 and see your colour", stage.issuer_url));
+    say(format!(
+        "  {}               the health-code platform: sign in as DEMO-000001 and see your colour",
+        stage.issuer_url
+    ));
     say("Ctrl-C ends it.");
 }
 

@@ -29,7 +29,6 @@ pub(super) const LANES: usize = 48;
 
 /// Staff, each with a session.
 pub(super) struct Staff {
-    pub(super) admin: Caller,
     pub(super) manager: Caller,
     pub(super) inspector: Caller,
     pub(super) investigator: Caller,
@@ -55,7 +54,6 @@ impl Staff {
             officer: sign_in(service, "officer").await?,
             chief: sign_in(service, "chief").await?,
             auditor: sign_in(service, "auditor").await?,
-            admin,
         })
     }
 }
@@ -89,15 +87,12 @@ pub(super) async fn open_venues(staff: &Staff, city: &City) -> anyhow::Result<Ve
 }
 
 /// Has the health-code platform vouch for everybody, and gives each a visitor token.
-pub(super) async fn admit(
-    service: &Caller,
-    platform: &Caller,
-    people: usize,
-) -> anyhow::Result<Vec<Caller>> {
+pub(super) async fn admit(service: &Caller, platform: &Caller, people: usize) -> anyhow::Result<Vec<Caller>> {
     let numbers: Vec<String> = (0..people).map(identity).collect();
     let mut assertions = Vec::with_capacity(people);
     for block in numbers.chunks(1000) {
-        let identities: Vec<Value> = block.iter().map(|number| json!({ "kind": 99, "number": number })).collect();
+        let identities: Vec<Value> =
+            block.iter().map(|number| json!({ "kind": 99, "number": number })).collect();
         let answer = platform.post("v1/assertions", &json!({ "identities": identities })).await?;
         let own = answer.get("assertions").and_then(Value::as_array).context("assertions")?;
         assertions.extend(own.iter().filter_map(Value::as_str).map(str::to_owned));

@@ -76,7 +76,12 @@ impl Scene {
     }
 
     /// Two weeks of scans, a day at a time: the clock of all roles stands at each day's end in turn.
-    async fn two_weeks(&self, visitors: &[Caller], codes: &[Vec<String>], seen: &mut Seen) -> anyhow::Result<()> {
+    async fn two_weeks(
+        &self,
+        visitors: &[Caller],
+        codes: &[Vec<String>],
+        seen: &mut Seen,
+    ) -> anyhow::Result<()> {
         let started = Instant::now();
         let total = u64::try_from(DAYS)?;
         let mut progress = Progress::new("two weeks of scans", total);
@@ -150,7 +155,8 @@ impl Scene {
             let room = matches!(category, Some("restaurant" | "teahouse" | "ktv"));
             *rooms.entry(one.person).or_default() += if room { 3 } else { 1 };
         }
-        let mut people: Vec<(usize, usize)> = rooms.into_iter().map(|(person, count)| (count, person)).collect();
+        let mut people: Vec<(usize, usize)> =
+            rooms.into_iter().map(|(person, count)| (count, person)).collect();
         people.sort_unstable_by(|a, b| b.cmp(a));
         people.into_iter().take(3).map(|(_, person)| person).collect()
     }
@@ -165,8 +171,10 @@ impl Scene {
         seen: &mut Seen,
     ) -> anyhow::Result<()> {
         let case = people.first().context("somebody fell ill")?;
-        let visit = moves.iter().rev().find(|one| one.person == *case && !one.exit).context("a visit of the case")?;
-        let code = codes.get(visit.venue).and_then(|own| own.get(visit.point)).context("a code of the venue")?;
+        let visit =
+            moves.iter().rev().find(|one| one.person == *case && !one.exit).context("a visit of the case")?;
+        let code =
+            codes.get(visit.venue).and_then(|own| own.get(visit.point)).context("a code of the venue")?;
         let shijiazhuang = Position::new(38.0428, 114.5149)?.cell(PHONE_RESOLUTION).to_string();
         remark(format!("a photo of a code goes round: {PHOTOS} people scan it 400 km away"));
         for visitor in visitors.iter().skip(self.people) {
@@ -207,7 +215,8 @@ impl Scene {
         let started = Instant::now();
         staff.investigator.post(&format!("v1/runs/{run}/proposal"), &json!({})).await?;
         wait_for(&staff.investigator, &run, "proposed").await?;
-        let word = json!({ "legal_basis": "传染病防治法 Law on Prevention and Treatment of Infectious Diseases" });
+        let word =
+            json!({ "legal_basis": "传染病防治法 Law on Prevention and Treatment of Infectious Diseases" });
         staff.officer.post(&format!("v1/runs/{run}/release"), &word).await?;
         staff.chief.post(&format!("v1/runs/{run}/release"), &word).await?;
         wait_for(&staff.investigator, &run, "released").await?;
@@ -240,9 +249,15 @@ impl Scene {
     }
 
     /// Takes one contact and asks the issuing system why that colour is shown.
-    async fn explain(&self, staff: &Staff, reported: &[(String, String)], seen: &mut Seen) -> anyhow::Result<()> {
+    async fn explain(
+        &self,
+        staff: &Staff,
+        reported: &[(String, String)],
+        seen: &mut Seen,
+    ) -> anyhow::Result<()> {
         let Some((_, run)) = reported.first() else { return Ok(()) };
-        let contacts = staff.investigator.get(&format!("v1/runs/{run}/contacts?purpose=demo%20summary")).await?;
+        let contacts =
+            staff.investigator.get(&format!("v1/runs/{run}/contacts?purpose=demo%20summary")).await?;
         let contact = contacts.get(0).and_then(|contact| contact.get("visitor")).and_then(Value::as_str);
         let Some(visitor) = contact else { return Ok(()) };
         seen.explained = Some(self.platform.get(&format!("v1/colours/{visitor}")).await?);

@@ -106,7 +106,8 @@ fn short(seen: &Seen, stored: &Stored) -> Vec<String> {
     let accepted = i64::try_from(seen.scans).unwrap_or_default();
     must(stored.scans == accepted, format!("{accepted} scans were accepted and {} stored", stored.scans));
     must(stored.waiting_entries == 0, format!("{} log entries are not drained", stored.waiting_entries));
-    let contacts = seen.cases.iter().filter(|case| case.get("contacts").and_then(Value::as_i64) > Some(0)).count();
+    let contacts =
+        seen.cases.iter().filter(|case| case.get("contacts").and_then(Value::as_i64) > Some(0)).count();
     must(contacts == seen.cases.len() && contacts > 0, "a case has no contacts".to_owned());
     let only_green = seen.photo_colours.keys().all(|colour| colour == "green");
     must(only_green && !seen.photo_colours.is_empty(), "a forwarded photo gave a colour".to_owned());
@@ -116,7 +117,11 @@ fn short(seen: &Seen, stored: &Stored) -> Vec<String> {
         let open = stored.open_colours.get(colour).copied().unwrap_or_default();
         must(shown == open, format!("the issuing system shows {shown} {colour}, and {open} were let go"));
     }
-    let applied = seen.colours.last().and_then(|(_, shown)| shown.pointer("/letters/applied")).and_then(Value::as_i64);
-    must(applied == Some(stored.letters), format!("{} letters were written, {applied:?} applied", stored.letters));
+    let applied =
+        seen.colours.last().and_then(|(_, shown)| shown.pointer("/letters/applied")).and_then(Value::as_i64);
+    must(
+        applied == Some(stored.letters),
+        format!("{} letters were written, {applied:?} applied", stored.letters),
+    );
     short
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod cases;
+mod demo;
 mod house;
 mod keys;
 mod moment;
@@ -11,6 +12,7 @@ mod refusals;
 mod scan_places;
 mod scan_rows;
 mod scans;
+mod serve;
 mod service;
 mod signals;
 mod staff;
@@ -67,12 +69,14 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Role {
-    /// Answer requests: scans, pages, the API.
+    /// Answer visitors, venues, staff and machines over HTTP.
     Serve(Box<Config>),
     /// Run the pipeline: scans to stays, cases to colours, letters to issuing systems.
     Work(Box<service::WorkArgs>),
     /// Run everything on this machine, with a Postgres and a Redis of its own.
     Up(stage::StageArgs),
+    /// Play an outbreak on this machine: everything that `up` runs, and two weeks of a small city.
+    Demo(Box<demo::DemoArgs>),
     /// Run the reference issuing system.
     Issuer(IssuerConfig),
     /// Bring the database's tables to this release's form.
@@ -99,7 +103,7 @@ enum Role {
     /// Check the audit log.
     #[command(subcommand)]
     Audit(Audit),
-    /// Print the description of the API (OpenAPI, JSON).
+    /// Print the API document (OpenAPI).
     Openapi,
     /// Print a script that completes this command line in a shell.
     Completions {
@@ -163,7 +167,12 @@ pub async fn run(cli: Cli) -> ExitCode {
 
 async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.role {
-        Role::Serve(config) => service::serve(*config, cli.log).await?,
+        Role::Serve(config) => serve::serve(*config, cli.log).await?,
+        Role::Openapi => serve::openapi()?,
+        Role::Demo(args) => {
+            let whole = demo::demo(&args).await?;
+            return Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         Role::Work(args) => service::work(*args, cli.log).await?,
         Role::Up(args) => up::up(&args).await?,
         Role::Issuer(config) => service::issuer(config, cli.log).await?,
@@ -178,7 +187,6 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Trace(args) => trace::compute(&args).await?,
         Role::Packs(Packs::Load(args)) => packs::load(&args).await?,
         Role::Audit(Audit::Verify(args)) => audit::verify(&args).await?,
-        Role::Openapi => terminal::say(crate::http::routes::document().to_pretty_json()?),
         Role::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "placecode", &mut script);

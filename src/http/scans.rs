@@ -94,7 +94,10 @@ pub struct ShownReceipt {
 /// Verifies a receipt: a picture of a green page proves nothing, this does.
 #[utoipa::path(request_body = ShownReceipt, responses((status = 200, body = ReceiptState), (status = "default", body = super::error::Problem)), tag = "scans")]
 #[post("/receipts/verify")]
-pub(crate) async fn verify_receipt(web: Data<Web>, write: Write<ShownReceipt>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn verify_receipt(
+    web: Data<Web>,
+    write: Write<ShownReceipt>,
+) -> Result<HttpResponse, ApiError> {
     let state = match Receipt::open(web.app.keys.token(), &write.body.receipt, web.now()) {
         None => ReceiptState { valid: false, venue: None, point: None },
         Some(receipt) => {

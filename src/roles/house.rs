@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, FromArgMatches};
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use serde::{Deserialize, Serialize};
 
 use super::keys::write_secret;
@@ -197,6 +198,28 @@ impl House {
             Intake::new(&self.config()?)?.ping().await.context("Redis")
         };
         tokio::time::timeout(ANSWER_LIMIT, asked).await.context("no answer")?
+    }
+
+    /// Throws away what an earlier play left in both databases, in Redis and of the clock.
+    pub(crate) async fn empty(&self) -> anyhow::Result<()> {
+        let servers = self.servers.as_ref().context("only a private house is emptied")?;
+        for name in [DATABASE, ISSUER_DATABASE] {
+            let mut conn = AsyncPgConnection::establish(&servers.database_url(name)).await?;
+            conn.batch_execute("drop schema public cascade; create schema public").await?;
+        }
+        let mut redis = Intake::new(&self.config()?)?.conn().await?;
+        redis::cmd("FLUSHALL").query_async::<()>(&mut redis).await?;
+        match fs::remove_file(self.clock_shift_file()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
+        self.migrate().await?;
+        Ok(())
+    }
+
+    /// The file by which a play shifts the clock of all roles.
+    pub(crate) fn clock_shift_file(&self) -> PathBuf {
+        self.folder.clone().unwrap_or_default().join("clock-shift")
     }
 
     /// Brings the tables to this release's form and returns what was run.

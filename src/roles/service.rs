@@ -1,10 +1,8 @@
-//! `serve`, `work` and `issuer`: the roles that run until they are asked to end.
+//! `work` and `issuer`: the roles that run until they are asked to end.
 
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, IssuerConfig};
-use crate::http::serve::{bind, serve as answer};
-use crate::http::web::Web;
 use crate::issuer::reference;
 use crate::pipeline::run::{Step, run};
 use crate::telemetry;
@@ -22,18 +20,11 @@ pub(crate) struct WorkArgs {
     only: Vec<Step>,
 }
 
-/// Answers requests.
-pub(crate) async fn serve(config: Config, log: Option<String>) -> anyhow::Result<()> {
-    telemetry::start(log);
-    let listener = bind(config.bind)?;
-    let app = App::build(config, Clock::System).await?;
-    answer(Web::new(app), listener, signals::shutdown()).await
-}
-
 /// Runs the pipeline.
 pub(crate) async fn work(args: WorkArgs, log: Option<String>) -> anyhow::Result<()> {
     telemetry::start(log);
-    let app = App::build(args.config, Clock::System).await?;
+    let clock = Clock::following(args.config.clock_shift_file.clone());
+    let app = App::build(args.config, clock).await?;
     let steps = if args.only.is_empty() { Step::ALL.to_vec() } else { args.only };
     run(app, steps, signals::shutdown()).await;
     Ok(())
@@ -42,5 +33,6 @@ pub(crate) async fn work(args: WorkArgs, log: Option<String>) -> anyhow::Result<
 /// Runs the reference issuing system.
 pub(crate) async fn issuer(config: IssuerConfig, log: Option<String>) -> anyhow::Result<()> {
     telemetry::start(log);
-    reference::run(config, Clock::System, signals::asked_to_end()).await
+    let clock = Clock::following(config.clock_shift_file.clone());
+    reference::run(config, clock, signals::asked_to_end()).await
 }

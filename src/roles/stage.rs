@@ -52,6 +52,11 @@ pub(crate) struct StageArgs {
     #[arg(long, env, default_value = "410000", value_parser = str::parse::<Division>)]
     pub(crate) division: Division,
 
+    /// Whether a play is about to begin: what an earlier one left is thrown away, and all roles follow one clock
+    /// that the play shifts. Only the demo does that, in a data folder of its own.
+    #[arg(skip)]
+    pub(crate) for_play: bool,
+
     /// The program that plays the roles; this one when not given.
     #[arg(long, hide = true)]
     pub(crate) program: Option<PathBuf>,
@@ -73,6 +78,9 @@ impl Stage {
     /// Starts everything, without waiting for the service to answer.
     pub(crate) async fn open(args: &StageArgs) -> anyhow::Result<Self> {
         let house = args.house.own().await?;
+        if args.for_play {
+            house.empty().await?;
+        }
         // After the house: when another `up` has the folder, that is the better message.
         free(args.bind, "--bind")?;
         free(args.issuer_bind, "--issuer-bind")?;
@@ -117,6 +125,13 @@ impl Stage {
             ("ISSUER_BIND", issuer_bind),
             ("SERVICE_URL", self.public_url.as_str()),
         ];
+        let shift_file = text(&self.house.clock_shift_file());
+        let play = [
+            ("CLOCK_SHIFT_FILE", shift_file.as_str()),
+            ("VISITOR_TOKEN_LIFE", "30d"),
+            ("SESSION_LIFE", "30d"),
+        ];
+        let env = [&env[..], if args.for_play { &play[..] } else { &[] }].concat();
         for name in ["issuer", "serve", "work"] {
             self.roles.add(name, &[name], &env).with_context(|| format!("starting `{name}`"))?;
         }

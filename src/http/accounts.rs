@@ -72,11 +72,10 @@ pub async fn add_staff(
     write: Write<NewStaff>,
 ) -> Result<HttpResponse, ApiError> {
     let actor = staff.0;
-    let password = write.body.password.clone();
-    let hash = tokio::task::spawn_blocking(move || password::hash(&password)).await;
-    let hash = hash.map_err(|error| ApiError::Internal(error.into()))?;
-    let hash = hash.map_err(|error| ApiError::invalid("password", error))?;
     let work = async |conn: &mut AsyncPgConnection, form: NewStaff| {
+        let hash = tokio::task::spawn_blocking(move || password::hash(&form.password)).await;
+        let hash = hash.map_err(|error| ApiError::Internal(error.into()))?;
+        let hash = hash.map_err(|error| ApiError::invalid("password", error))?;
         let row = StaffRow {
             id: Uuid::now_v7(),
             login: login(&form.login)?,

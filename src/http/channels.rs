@@ -37,7 +37,7 @@ pub struct IssuedToken {
 #[utoipa::path(request_body = Assertion, responses((status = 201, body = IssuedToken), (status = "default", body = super::error::Problem)), tag = "visitors")]
 #[post("/visitor-tokens")]
 pub async fn issue_visitor_token(web: Data<Web>, write: Write<Assertion>) -> Result<HttpResponse, ApiError> {
-    let token = vouch(&web, &write.body.assertion).await?;
+    let token = vouch(&web, &write.into_body()?.assertion).await?;
     let answer = IssuedToken { token: token.seal(web.app.keys.token()), expires_at: token.expires_at };
     Ok(HttpResponse::Created().json(answer))
 }

@@ -69,7 +69,7 @@ pub async fn own_scan(
     if visitor.by_cookie {
         return Err(ApiError::Unauthenticated("the API takes the visitor token as a bearer token"));
     }
-    Ok(HttpResponse::Created().json(take_own(&web, visitor.token.visitor, write.body).await?))
+    Ok(HttpResponse::Created().json(take_own(&web, visitor.token.visitor, write.into_body()?).await?))
 }
 
 /// The state of a receipt that somebody shows.
@@ -95,7 +95,8 @@ pub struct ShownReceipt {
 #[utoipa::path(request_body = ShownReceipt, responses((status = 200, body = ReceiptState), (status = "default", body = super::error::Problem)), tag = "scans")]
 #[post("/receipts/verify")]
 pub async fn verify_receipt(web: Data<Web>, write: Write<ShownReceipt>) -> Result<HttpResponse, ApiError> {
-    let state = match Receipt::open(web.app.keys.token(), &write.body.receipt, web.now()) {
+    let shown = write.into_body()?;
+    let state = match Receipt::open(web.app.keys.token(), &shown.receipt, web.now()) {
         None => ReceiptState { valid: false, venue: None, point: None },
         Some(receipt) => {
             let facts = web.point(receipt.point).await?;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::auth::{Actor, Staff};
 use super::error::ApiError;
 use super::permissions::{RegisterVenues, ReviewVenues, SeeVenues};
-use super::venue_forms::{NewPoint, NewVenue};
+use super::venue_forms::{NewPoint, NewVenue, text};
 use super::web::Web;
 use super::write::{Reply, Write};
 use crate::domain::access::Role;
@@ -288,14 +288,11 @@ pub async fn decide(
     id: Uuid,
     form: Review,
 ) -> Result<VenueRow, ApiError> {
-    let length = form.reason.trim().chars().count();
-    if !(1..=500).contains(&length) {
-        return Err(ApiError::invalid("reason", "must have 1 to 500 characters"));
-    }
+    let reason = text("reason", &form.reason, 1, 500)?;
     let row = register::venue(conn, id).await?.ok_or(ApiError::NotFound("venue"))?;
     let from = register::venue_state(row.state)?;
     let moved = from.may_become(form.state)
-        && register::set_venue_state(conn, id, from, form.state, form.reason.trim()).await?;
+        && register::set_venue_state(conn, id, from, form.state, &reason).await?;
     if !moved {
         return Err(ApiError::Conflict("the venue is not in a state that this decision fits"));
     }

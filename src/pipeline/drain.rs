@@ -148,7 +148,7 @@ fn wanted_stays(
 
 /// What must be removed and what must be written to turn `present` into `wanted`.
 fn difference(present: Vec<Stay>, wanted: Vec<Stay>) -> (Vec<Stay>, Vec<Stay>) {
-    let key = |stay: &Stay| (stay.point, stay.span.from(), stay.id);
+    let key = |stay: &Stay| (stay.point, stay.span.from(), stay.id, stay.visitor);
     let present: BTreeMap<_, Stay> = present.into_iter().map(|stay| (key(&stay), stay)).collect();
     let changed: Vec<Stay> =
         wanted.iter().filter(|stay| present.get(&key(stay)) != Some(stay)).cloned().collect();

@@ -351,7 +351,7 @@ diesel::table! {
 
 diesel::table! {
     #[allow(missing_docs, reason = "the columns are described in the migrations")]
-    stays (point_id, from_at, id) {
+    stays (point_id, from_at, id, visitor) {
         point_id -> BigInt,
         from_at -> Timestamptz,
         id -> Uuid,

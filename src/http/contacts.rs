@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::permissions::{Investigate, SeeCases};
 use super::runs::{Run, note, permitted, show};
 use super::venue_forms::text;
-use super::web::Web;
+use super::web::{Web, next_page};
 use super::write::{Reply, Write, transaction};
 use crate::domain::exposure::Relation;
 use crate::domain::numbered::Numbered;
@@ -22,7 +22,7 @@ use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::scan::Presence;
 use crate::domain::visitor::Visitor;
 use crate::store::findings::{self, ContactRow, EvidenceRow};
-use crate::store::runs::RunState;
+use crate::store::runs::{self, RunRow, RunState};
 
 /// How many contacts one page of a list holds.
 pub const PAGE: i64 = 200;
@@ -71,8 +71,9 @@ pub async fn see_contacts(
     let found = contacts(&web, &staff.0, *id, &list.purpose, list.offset).await?;
     let mut response = HttpResponse::Ok();
     if found.len() == usize::try_from(PAGE).unwrap_or(0) {
-        let next = list.offset + PAGE;
-        response.insert_header(("Link", format!("</v1/runs/{id}/contacts?offset={next}>; rel=\"next\"")));
+        let offset = (list.offset + PAGE).to_string();
+        let query = [("offset", Some(offset)), ("purpose", Some(list.purpose.clone()))];
+        response.insert_header(next_page(&format!("/v1/runs/{id}/contacts"), query));
     }
     Ok(response.json(found))
 }
@@ -110,18 +111,7 @@ pub async fn see_evidence(
     purpose: Query<Purpose>,
 ) -> Result<HttpResponse, ApiError> {
     let (id, visitor) = path.into_inner();
-    let visitor = visitor_of(&visitor)?;
-    let run = permitted(&web, &staff.0, id).await?;
-    let mut conn = web.app.store.conn().await?;
-    let rows = transaction(&mut conn, async |conn| {
-        look::<SeeCases>(&web, conn, &staff.0, run.case_id, Some(run.id), &purpose.purpose).await?;
-        Ok(findings::evidence(conn, run.id, visitor.to_uuid()).await?)
-    })
-    .await?;
-    if rows.is_empty() {
-        return Err(ApiError::NotFound("contact"));
-    }
-    Ok(HttpResponse::Ok().json(rows.iter().map(show_evidence).collect::<Result<Vec<_>, _>>()?))
+    Ok(HttpResponse::Ok().json(evidence(&web, &staff.0, id, &visitor, &purpose.purpose).await?))
 }
 
 /// Leaves a contact out.
@@ -146,16 +136,7 @@ pub async fn exclude_contact(
     let actor = staff.0;
     let run = permitted(&web, &actor, *id).await?;
     let work = async |conn: &mut AsyncPgConnection, form: Exclusion| {
-        let visitor = visitor_of(&form.visitor)?;
-        let reason = text("reason", &form.reason, 3, 500)?;
-        if run.state()? != RunState::Computed {
-            return Err(ApiError::Conflict("contacts can be left out only before the run is proposed"));
-        }
-        let now = web.now();
-        if !findings::exclude(conn, run.id, visitor.to_uuid(), actor.person()?, &reason, now).await? {
-            return Err(ApiError::NotFound("contact"));
-        }
-        note(&web, conn, &actor, "contact.excluded", run.id, serde_json::json!({ "reason": reason })).await?;
+        exclude(&web, conn, &actor, &run, &form).await?;
         Ok(Reply::ok(show(&run)?))
     };
     write.once(&web, &actor.name, work).await
@@ -180,6 +161,50 @@ pub async fn contacts(
     })
     .await?;
     rows.iter().map(show_contact).collect()
+}
+
+/// Every exposure of one contact, after the look was written down.
+pub async fn evidence(
+    web: &Web,
+    actor: &Actor,
+    id: Uuid,
+    visitor: &str,
+    purpose: &str,
+) -> Result<Vec<Evidence>, ApiError> {
+    let visitor = visitor_of(visitor)?;
+    let run = permitted(web, actor, id).await?;
+    let mut conn = web.app.store.conn().await?;
+    let rows = transaction(&mut conn, async |conn| {
+        look::<SeeCases>(web, conn, actor, run.case_id, Some(run.id), purpose).await?;
+        Ok(findings::evidence(conn, run.id, visitor.to_uuid()).await?)
+    })
+    .await?;
+    if rows.is_empty() {
+        return Err(ApiError::NotFound("contact"));
+    }
+    rows.iter().map(show_evidence).collect()
+}
+
+/// Leaves a contact out of a computed run. The run is held meanwhile, so that nobody proposes it with
+/// the contact in it.
+pub async fn exclude(
+    web: &Web,
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    run: &RunRow,
+    form: &Exclusion,
+) -> Result<(), ApiError> {
+    let visitor = visitor_of(&form.visitor)?;
+    let reason = text("reason", &form.reason, 3, 500)?;
+    let run = runs::hold(conn, run.id).await?.ok_or(ApiError::NotFound("run"))?;
+    if run.state()? != RunState::Computed {
+        return Err(ApiError::Conflict("contacts can be left out only before the run is proposed"));
+    }
+    let now = web.now();
+    if !findings::exclude(conn, run.id, visitor.to_uuid(), actor.person()?, &reason, now).await? {
+        return Err(ApiError::NotFound("contact"));
+    }
+    note(web, conn, actor, "contact.excluded", run.id, serde_json::json!({ "reason": reason })).await
 }
 
 fn show_contact(row: &ContactRow) -> Result<Contact, ApiError> {

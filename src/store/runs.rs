@@ -145,6 +145,11 @@ pub async fn find(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<RunRo
     Ok(runs::table.find(id).select(RunRow::as_select()).first(conn).await.optional()?)
 }
 
+/// One run, held until the transaction ends.
+pub async fn hold(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<RunRow>, StoreError> {
+    Ok(runs::table.find(id).select(RunRow::as_select()).for_update().first(conn).await.optional()?)
+}
+
 /// The runs of a case, the newest first.
 pub async fn of_case(conn: &mut AsyncPgConnection, case_id: Uuid) -> Result<Vec<RunRow>, StoreError> {
     let own = runs::table.filter(runs::case_id.eq(case_id)).order(runs::id.desc()).limit(100);
@@ -194,6 +199,14 @@ pub async fn set_state(
 ) -> Result<bool, StoreError> {
     let seen = runs::table.filter(runs::id.eq(id)).filter(runs::state.eq(from.number()));
     Ok(diesel::update(seen).set(runs::state.eq(to.number())).execute(conn).await? == 1)
+}
+
+/// Takes back every run of a case; those that failed stay as they are.
+pub async fn withdraw(conn: &mut AsyncPgConnection, case_id: Uuid) -> Result<(), StoreError> {
+    let ended = [RunState::Failed, RunState::Withdrawn].map(Numbered::number);
+    let living = runs::table.filter(runs::case_id.eq(case_id)).filter(runs::state.ne_all(ended));
+    diesel::update(living).set(runs::state.eq(RunState::Withdrawn.number())).execute(conn).await?;
+    Ok(())
 }
 
 /// Notes who proposed a computed run; false when it is not computed any more.

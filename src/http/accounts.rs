@@ -181,7 +181,7 @@ pub async fn add_machine(
         note(&web, conn, &actor, "machine.added", format!("machine {}", row.id)).await?;
         Ok(Reply::created(MachineToken { id: row.id, token, expires_at: row.expires_at }))
     };
-    write.once(&web, &actor.name, work).await
+    write.unkept(&web, work).await
 }
 
 fn show_account(row: &StaffRow) -> Result<Account, ApiError> {

@@ -31,7 +31,8 @@ pub struct OwnScan {
     pub id: Option<Uuid>,
     /// The text of the QR code, its last part, or what was typed from the poster.
     pub code: String,
-    /// When the visitor was there; now when absent. Up to 72 hours ago.
+    /// When the visitor was there, up to 72 hours ago. Needed beside an id, or each retry would be a scan
+    /// of its own; now when both are absent.
     pub occurred_at: Option<DateTime<Utc>>,
     /// Entry when absent.
     pub direction: Option<Direction>,
@@ -117,6 +118,12 @@ pub async fn take_own(web: &Web, visitor: Visitor, scan: OwnScan) -> Result<Scan
     let allowed = web.app.intake.allow(SCANS, visitor.to_uuid().as_bytes(), received_at).await;
     if !allowed.unwrap_or(true) {
         return Err(ApiError::TooMany(SCANS.period_secs));
+    }
+    if scan.id.is_some() && scan.occurred_at.is_none() {
+        return Err(ApiError::invalid(
+            "occurred_at",
+            "is needed beside `id`, so that a retry is the same scan",
+        ));
     }
     let (code, facts) = place(web, &scan.code).await?;
     let occurred_at = scan.occurred_at.unwrap_or(received_at);

@@ -15,6 +15,7 @@ use super::permissions::Investigate;
 use super::venue_forms::text;
 use super::web::Web;
 use super::write::{Reply, Write, transaction};
+use crate::domain::case::EARLIEST_SECS;
 use crate::domain::numbered::Numbered;
 use crate::domain::span::Span;
 use crate::store::audit;
@@ -130,6 +131,9 @@ async fn add_stay(
     let now = web.now();
     let (_, facts) = super::scans::place(web, &form.code).await?;
     let span = Span::new(form.from, form.until).map_err(|error| ApiError::invalid("until", error))?;
+    if span.from().timestamp() < EARLIEST_SECS {
+        return Err(ApiError::invalid("from", "lies before the year 2000"));
+    }
     if span.secs() > 48 * 3600 || span.until() > now {
         return Err(ApiError::invalid(
             "until",

@@ -160,6 +160,24 @@ impl<T> Write<T> {
     }
 }
 
+impl<T> Write<T> {
+    /// Does the work in one transaction and keeps nothing, because the answer holds a secret. So it
+    /// cannot be given again, and a key that asks for that is refused.
+    pub async fn unkept<R, F>(self, web: &Web, work: F) -> Result<HttpResponse, ApiError>
+    where
+        R: Serialize,
+        F: AsyncFnOnce(&mut AsyncPgConnection, T) -> Result<Reply<R>, ApiError>,
+    {
+        let Read { body, key, .. } = self.0?;
+        if key.is_some() {
+            return Err(ApiError::invalid("Idempotency-Key", "is not taken: this answer is never kept"));
+        }
+        let mut conn = web.app.store.conn().await?;
+        let Reply(status, reply) = transaction(&mut conn, async |conn| work(conn, body).await).await?;
+        Ok(HttpResponse::build(status).json(reply))
+    }
+}
+
 /// Runs `work` in one transaction. A handler that is dropped midway leaves the transaction open; the
 /// pool then closes the connection, and Postgres rolls back.
 pub async fn transaction<R>(

@@ -6,10 +6,11 @@ use serde_json::Value;
 use super::TestApp;
 
 /// Somebody with a token, or nobody.
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: String,
-    token: Option<String>,
+    pub token: Option<String>,
 }
 
 /// A status and a body.
@@ -34,6 +35,11 @@ impl TestApp {
 }
 
 impl Client {
+    /// The same somebody, asking another service.
+    pub fn at(&self, address: std::net::SocketAddr) -> Self {
+        Self { base: format!("http://{address}"), ..self.clone() }
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, None, &[]).await
     }

@@ -66,7 +66,7 @@ pub struct StaffList {
 /// Makes an account.
 #[utoipa::path(request_body = NewStaff, responses((status = 201, body = Account), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[post("/staff")]
-pub async fn add_staff(
+pub(crate) async fn add_staff(
     web: Data<Web>,
     staff: Staff<Administer>,
     write: Write<NewStaff>,
@@ -96,7 +96,7 @@ pub async fn add_staff(
 /// A page of accounts, in the order of ids; `Link` names the next page.
 #[utoipa::path(params(StaffList), responses((status = 200, body = [Account]), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[get("/staff")]
-pub async fn list_staff(
+pub(crate) async fn list_staff(
     web: Data<Web>,
     _staff: Staff<Administer>,
     list: Query<StaffList>,
@@ -113,7 +113,7 @@ pub async fn list_staff(
 /// Closes an account and ends its sessions.
 #[utoipa::path(responses((status = 204), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[delete("/staff/{id}")]
-pub async fn close_account(
+pub(crate) async fn close_account(
     web: Data<Web>,
     staff: Staff<Administer>,
     id: Path<Uuid>,
@@ -157,7 +157,7 @@ pub struct MachineToken {
 /// Makes a token for a machine.
 #[utoipa::path(request_body = NewMachine, responses((status = 201, body = MachineToken), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[post("/machines")]
-pub async fn add_machine(
+pub(crate) async fn add_machine(
     web: Data<Web>,
     staff: Staff<Administer>,
     write: Write<NewMachine>,

@@ -43,7 +43,7 @@ pub struct Made {
 /// Makes a device known.
 #[utoipa::path(request_body = NewDevice, responses((status = 201, body = Made), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[post("/devices")]
-pub async fn add_device(
+pub(crate) async fn add_device(
     web: Data<Web>,
     staff: Staff<Administer>,
     write: Write<NewDevice>,
@@ -82,7 +82,7 @@ pub struct NewChannel {
 /// Makes a channel known, or changes it.
 #[utoipa::path(request_body = NewChannel, responses((status = 200, body = Made), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[put("/channels/{id}")]
-pub async fn put_channel(
+pub(crate) async fn put_channel(
     web: Data<Web>,
     staff: Staff<Administer>,
     id: Path<String>,
@@ -122,7 +122,7 @@ pub struct NewIssuer {
 /// Makes an issuing system known, or changes it. Its secret stands in the secrets file under its id.
 #[utoipa::path(request_body = NewIssuer, responses((status = 200, body = Made), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[put("/issuers/{id}")]
-pub async fn put_issuer(
+pub(crate) async fn put_issuer(
     web: Data<Web>,
     staff: Staff<Administer>,
     id: Path<String>,
@@ -157,7 +157,7 @@ pub struct NewPack {
 /// Loads a rule pack. A version that is there already is never changed.
 #[utoipa::path(request_body = NewPack, responses((status = 201, body = Made), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[post("/rule-packs")]
-pub async fn load_pack(
+pub(crate) async fn load_pack(
     web: Data<Web>,
     staff: Staff<Administer>,
     write: Write<NewPack>,

@@ -62,7 +62,7 @@ pub struct Contact {
 /// A page of a run's contacts in the order of triage. The look is written down.
 #[utoipa::path(params(ContactList), responses((status = 200, body = [Contact]), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[get("/runs/{id}/contacts")]
-pub async fn see_contacts(
+pub(crate) async fn see_contacts(
     web: Data<Web>,
     staff: Staff<SeeCases>,
     id: Path<Uuid>,
@@ -104,7 +104,7 @@ pub struct Evidence {
 /// Every exposure of one contact. The look is written down.
 #[utoipa::path(params(Purpose), responses((status = 200, body = [Evidence]), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[get("/runs/{id}/contacts/{visitor}/evidence")]
-pub async fn see_evidence(
+pub(crate) async fn see_evidence(
     web: Data<Web>,
     staff: Staff<SeeCases>,
     path: Path<(Uuid, String)>,
@@ -127,7 +127,7 @@ pub struct Exclusion {
 /// Leaves a contact out of a computed run, with reason and author.
 #[utoipa::path(request_body = Exclusion, responses((status = 200, body = Run), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[post("/runs/{id}/exclusions")]
-pub async fn exclude_contact(
+pub(crate) async fn exclude_contact(
     web: Data<Web>,
     staff: Staff<Investigate>,
     id: Path<Uuid>,

@@ -66,7 +66,7 @@ pub struct Run {
 /// Asks for a run. The pipeline computes it; nobody's colour changes by it.
 #[utoipa::path(request_body = NewRun, responses((status = 202, body = Run), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[post("/cases/{id}/runs")]
-pub async fn request_run(
+pub(crate) async fn request_run(
     web: Data<Web>,
     staff: Staff<Investigate>,
     id: Path<Uuid>,
@@ -83,7 +83,7 @@ pub async fn request_run(
 /// One run: its state and counts.
 #[utoipa::path(responses((status = 200, body = Run), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[get("/runs/{id}")]
-pub async fn see_run(
+pub(crate) async fn see_run(
     web: Data<Web>,
     staff: Staff<SeeCases>,
     id: Path<Uuid>,
@@ -99,7 +99,7 @@ pub struct Nothing {}
 /// Proposes a computed run: its contacts become assignments that two officers may let go.
 #[utoipa::path(request_body = Nothing, responses((status = 202, body = Run), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[post("/runs/{id}/proposal")]
-pub async fn propose_run(
+pub(crate) async fn propose_run(
     web: Data<Web>,
     staff: Staff<Investigate>,
     id: Path<Uuid>,
@@ -124,7 +124,7 @@ pub struct Word {
 /// Gives an officer's word for a proposed run. With the second one, of another officer, it goes out.
 #[utoipa::path(request_body = Word, responses((status = 202, body = Run), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[post("/runs/{id}/release")]
-pub async fn release_run(
+pub(crate) async fn release_run(
     web: Data<Web>,
     staff: Staff<Release>,
     id: Path<Uuid>,

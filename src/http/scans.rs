@@ -62,7 +62,7 @@ pub struct ScanReceipt {
 /// Takes a visitor's own scan. The answer means that it will not be lost.
 #[utoipa::path(request_body = OwnScan, responses((status = 201, body = ScanReceipt), (status = "default", body = super::error::Problem)), tag = "scans", security(("visitor" = [])))]
 #[post("/scans")]
-pub async fn own_scan(
+pub(crate) async fn own_scan(
     web: Data<Web>,
     visitor: Vouched,
     write: Write<OwnScan>,
@@ -95,7 +95,10 @@ pub struct ShownReceipt {
 /// Verifies a receipt: a picture of a green page proves nothing, this does.
 #[utoipa::path(request_body = ShownReceipt, responses((status = 200, body = ReceiptState), (status = "default", body = super::error::Problem)), tag = "scans")]
 #[post("/receipts/verify")]
-pub async fn verify_receipt(web: Data<Web>, write: Write<ShownReceipt>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn verify_receipt(
+    web: Data<Web>,
+    write: Write<ShownReceipt>,
+) -> Result<HttpResponse, ApiError> {
     let shown = write.into_body()?;
     let state = match Receipt::open(web.app.keys.token(), &shown.receipt, web.now()) {
         None => ReceiptState { valid: false, venue: None, point: None },

@@ -68,7 +68,7 @@ impl Numbered for Source {
 /// The trail of a case. The look is written down.
 #[utoipa::path(params(Purpose), responses((status = 200, body = [TrailStay]), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
 #[get("/cases/{id}/trail")]
-pub async fn see_trail(
+pub(crate) async fn see_trail(
     web: Data<Web>,
     staff: Staff<Investigate>,
     id: Path<Uuid>,
@@ -96,7 +96,7 @@ pub struct NewTrailStay {
 /// Adds to a trail what scans do not tell.
 #[utoipa::path(request_body = NewTrailStay, responses((status = 201, body = TrailStay), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
 #[post("/cases/{id}/trail")]
-pub async fn add_trail_stay(
+pub(crate) async fn add_trail_stay(
     web: Data<Web>,
     staff: Staff<Investigate>,
     id: Path<Uuid>,

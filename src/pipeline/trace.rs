@@ -123,7 +123,7 @@ pub fn searches(trail: &[TrailStay], infectious: Span, relations: &[Relation]) -
                 Relation::SamePoint => add(Reach::Point(stay.point.to_i64())),
                 Relation::SameVenue => add(Reach::Venue(stay.venue)),
                 Relation::NearbyCell => {
-                    findings::grid_numbers(stay.cell).into_iter().map(Reach::Cell).for_each(&mut add)
+                    findings::grid_numbers(stay.cell).into_iter().map(Reach::Cell).for_each(&mut add);
                 }
             }
         }

@@ -8,6 +8,7 @@ pub mod channels;
 pub mod error;
 pub mod health;
 pub mod letters;
+pub mod pages;
 pub mod permissions;
 pub mod routes;
 pub mod runs;

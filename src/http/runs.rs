@@ -180,18 +180,7 @@ pub async fn see_evidence(
     purpose: Query<super::cases::Purpose>,
 ) -> Result<HttpResponse, ApiError> {
     let (id, visitor) = path.into_inner();
-    let visitor = visitor_of(&visitor)?;
-    let run = permitted(&web, &staff.0, id).await?;
-    let mut conn = web.app.store.conn().await?;
-    let rows = transaction(&mut conn, async |conn| {
-        look::<SeeCases>(&web, conn, &staff.0, run.case_id, Some(run.id), &purpose.purpose).await?;
-        Ok(runs::evidence(conn, run.id, visitor.to_uuid()).await?)
-    })
-    .await?;
-    if rows.is_empty() {
-        return Err(ApiError::NotFound("contact"));
-    }
-    Ok(HttpResponse::Ok().json(rows.iter().map(show_evidence).collect::<Result<Vec<_>, _>>()?))
+    Ok(HttpResponse::Ok().json(evidence(&web, &staff.0, id, &visitor, &purpose.purpose).await?))
 }
 
 /// Leaves a contact out.
@@ -216,16 +205,7 @@ pub async fn exclude_contact(
     let actor = staff.0;
     let run = permitted(&web, &actor, *id).await?;
     let work = async |conn: &mut AsyncPgConnection, form: Exclusion| {
-        let visitor = visitor_of(&form.visitor)?;
-        let reason = text("reason", &form.reason, 3, 500)?;
-        if run.state()? != RunState::Computed {
-            return Err(ApiError::Conflict("contacts can be left out only before the run is proposed"));
-        }
-        let now = web.now();
-        if !runs::exclude(conn, run.id, visitor.to_uuid(), actor.person()?, &reason, now).await? {
-            return Err(ApiError::NotFound("contact"));
-        }
-        note(&web, conn, &actor, "contact.excluded", run.id, serde_json::json!({ "reason": reason })).await?;
+        exclude(&web, conn, &actor, &run, &form).await?;
         Ok(Reply::ok(show(&run)?))
     };
     write.once(&web, &actor.name, work).await
@@ -389,6 +369,48 @@ pub async fn contacts(
     })
     .await?;
     rows.iter().map(show_contact).collect()
+}
+
+/// Every exposure of one contact, after the look was written down.
+pub async fn evidence(
+    web: &Web,
+    actor: &Actor,
+    id: Uuid,
+    visitor: &str,
+    purpose: &str,
+) -> Result<Vec<Evidence>, ApiError> {
+    let visitor = visitor_of(visitor)?;
+    let run = permitted(web, actor, id).await?;
+    let mut conn = web.app.store.conn().await?;
+    let rows = transaction(&mut conn, async |conn| {
+        look::<SeeCases>(web, conn, actor, run.case_id, Some(run.id), purpose).await?;
+        Ok(runs::evidence(conn, run.id, visitor.to_uuid()).await?)
+    })
+    .await?;
+    if rows.is_empty() {
+        return Err(ApiError::NotFound("contact"));
+    }
+    rows.iter().map(show_evidence).collect()
+}
+
+/// Leaves a contact out of a computed run.
+pub async fn exclude(
+    web: &Web,
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    run: &RunRow,
+    form: &Exclusion,
+) -> Result<(), ApiError> {
+    let visitor = visitor_of(&form.visitor)?;
+    let reason = text("reason", &form.reason, 3, 500)?;
+    if run.state()? != RunState::Computed {
+        return Err(ApiError::Conflict("contacts can be left out only before the run is proposed"));
+    }
+    let now = web.now();
+    if !runs::exclude(conn, run.id, visitor.to_uuid(), actor.person()?, &reason, now).await? {
+        return Err(ApiError::NotFound("contact"));
+    }
+    note(web, conn, actor, "contact.excluded", run.id, serde_json::json!({ "reason": reason })).await
 }
 
 /// A run as staff see it.

@@ -141,11 +141,8 @@ pub async fn add_point(
 ) -> Result<HttpResponse, ApiError> {
     let venue = permitted(&web, &staff.0, *id).await?;
     let actor = staff.0;
-    let work = async |conn: &mut AsyncPgConnection, form: NewPoint| {
-        let row = form.row(&web, &venue)?;
-        register::insert_points(conn, std::slice::from_ref(&row)).await?;
-        note(&web, conn, &actor, "point.added", format!("point {}", row.id)).await?;
-        Ok(Reply::created(show_point(&web, row)?))
+    let work = async |conn: &mut AsyncPgConnection, form| {
+        Ok(Reply::created(add(&web, conn, &actor, &venue, form).await?))
     };
     write.once(&web, &actor.name, work).await
 }
@@ -278,6 +275,20 @@ pub async fn enter(
     access::link_venue(conn, owner, venue.id).await?;
     note(web, conn, actor, "venue.registered", format!("venue {}", venue.id)).await?;
     show(web, venue, points)
+}
+
+/// Adds a point to a venue.
+pub async fn add(
+    web: &Web,
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    venue: &VenueRow,
+    form: NewPoint,
+) -> Result<Point, ApiError> {
+    let row = form.row(web, venue)?;
+    register::insert_points(conn, std::slice::from_ref(&row)).await?;
+    note(web, conn, actor, "point.added", format!("point {}", row.id)).await?;
+    show_point(web, row)
 }
 
 /// Moves a venue to another state.

@@ -93,6 +93,10 @@ pub struct Config {
     /// Set the `Secure` mark on cookies; switched off only where no TLS stands before the service.
     #[arg(long, env, default_value = "false", action = clap::ArgAction::Set)]
     pub secure_cookies: bool,
+
+    /// A file that shifts the clock, with which the demo plays two weeks in a minute.
+    #[arg(long, env, hide = true)]
+    pub clock_shift_file: Option<PathBuf>,
 }
 
 /// Settings that contradict each other.
@@ -149,4 +153,8 @@ pub struct IssuerConfig {
     /// The place-code service that visitors are sent back to.
     #[arg(long, env, default_value = "http://127.0.0.1:8080/")]
     pub service_url: Url,
+
+    /// A file that shifts the clock, with which the demo plays two weeks in a minute.
+    #[arg(long, env, hide = true)]
+    pub clock_shift_file: Option<PathBuf>,
 }

@@ -1,1 +1,221 @@
-//! Placeholder.
+//! The subcommands of the binary: the command line, and one file per role.
+
+mod audit;
+mod cases;
+mod demo;
+mod house;
+mod keys;
+mod moment;
+mod named_id;
+mod packs;
+mod refusals;
+mod scan_places;
+mod scan_rows;
+mod scans;
+mod serve;
+mod service;
+mod signals;
+mod staff;
+mod stage;
+mod table;
+mod terminal;
+mod trace;
+mod up;
+mod venue_rows;
+mod venues;
+mod visitor;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::{Config, IssuerConfig};
+
+/// The name that an operator at the machine has in the audit log.
+const ACTOR: &str = "command-line";
+
+/// The exit code of an import that did not take every row.
+const SOME_REFUSED: u8 = 3;
+
+const EXAMPLES: &str = "\
+Examples:
+  placecode up                                          everything on this machine
+  placecode keys /etc/placecode/keys.toml               for servers of your own
+  placecode migrate && placecode serve                  the service on them
+  placecode staff add --login li --role administrator --division 410000 --password-file li.txt
+  placecode venues import venues.csv --set register --dry-run
+  placecode scans import list.csv --set register
+  placecode cases report --identity 410105199001011234 --kind confirmed --onset '2026-03-01 08:00' \\
+      --sampled '2026-03-02 10:00' --authority 'Zhengzhou CDC' --division 410105 --by wang
+  placecode trace CASE --purpose 'first look' --by wang
+  placecode audit verify --file audit.ndjson
+
+Every setting can be given as a flag or as the environment variable that stands beside it.
+
+Exit codes: 0 done; 1 failed, with the reason on standard error; 2 the command line is wrong;
+3 an import took some rows and refused others, which its report names.";
+
+/// Venue place codes and contact tracing for a city.
+#[derive(Parser, Debug)]
+#[command(name = "placecode", version, after_help = EXAMPLES, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    role: Role,
+
+    /// What is logged, such as `placecode=debug,warn`; only for roles that keep running.
+    #[arg(long, env = "RUST_LOG", global = true)]
+    log: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Role {
+    /// Answer visitors, venues, staff and machines over HTTP.
+    Serve(Box<Config>),
+    /// Run the pipeline: scans to stays, cases to colours, letters to issuing systems.
+    Work(Box<service::WorkArgs>),
+    /// Run everything on this machine, with a Postgres and a Redis of its own.
+    Up(stage::StageArgs),
+    /// Play an outbreak on this machine: everything that `up` runs, and two weeks of a small city.
+    Demo(Box<demo::DemoArgs>),
+    /// Run the reference issuing system.
+    Issuer(IssuerConfig),
+    /// Bring the database's tables to this release's form.
+    Migrate(house::HouseArgs),
+    /// Write a new key file.
+    Keys(keys::KeysArgs),
+    /// Manage accounts of staff.
+    #[command(subcommand)]
+    Staff(Staff),
+    /// Manage the register of venues.
+    #[command(subcommand)]
+    Venues(Venues),
+    /// Manage scans.
+    #[command(subcommand)]
+    Scans(Scans),
+    /// Report, list and withdraw cases.
+    #[command(subcommand)]
+    Cases(Cases),
+    /// Compute who was exposed to a case. Colours nobody.
+    Trace(trace::TraceArgs),
+    /// Manage rule packs.
+    #[command(subcommand)]
+    Packs(Packs),
+    /// Check the audit log.
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Print the API document (OpenAPI).
+    Openapi,
+    /// Print a script that completes this command line in a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum Staff {
+    /// Add an account; the password comes from a file or standard input.
+    Add(staff::AddArgs),
+}
+
+#[derive(Subcommand, Debug)]
+enum Venues {
+    /// Import venues with their points, approved. venues/README.md describes the columns.
+    #[command(after_help = venues::EXAMPLES)]
+    Import(venues::ImportArgs),
+}
+
+#[derive(Subcommand, Debug)]
+enum Scans {
+    /// Import scans of any age, such as paper lists or the history of another system.
+    #[command(after_help = scans::EXAMPLES)]
+    Import(scans::ImportArgs),
+}
+
+#[derive(Subcommand, Debug)]
+enum Cases {
+    /// Enter a case that a health authority has reported; prints its id.
+    Report(Box<cases::ReportArgs>),
+    /// List the cases of a division, the newest first.
+    List(cases::ListArgs),
+    /// Take a case back, with everything that hangs on it.
+    Withdraw(cases::WithdrawArgs),
+}
+
+#[derive(Subcommand, Debug)]
+enum Packs {
+    /// Load rule packs, and list all that are loaded.
+    Load(packs::LoadArgs),
+}
+
+#[derive(Subcommand, Debug)]
+enum Audit {
+    /// Verify the hash chain; the first broken entry is named.
+    Verify(audit::VerifyArgs),
+}
+
+/// Plays the role that the command line names.
+pub async fn run(cli: Cli) -> ExitCode {
+    match Box::pin(play(cli)).await {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::remark(format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.role {
+        Role::Serve(config) => serve::serve(*config, cli.log).await?,
+        Role::Openapi => serve::openapi()?,
+        Role::Demo(args) => {
+            let whole = demo::demo(&args).await?;
+            return Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Role::Work(args) => service::work(*args, cli.log).await?,
+        Role::Up(args) => up::up(&args).await?,
+        Role::Issuer(config) => service::issuer(config, cli.log).await?,
+        Role::Migrate(args) => migrate(&args).await?,
+        Role::Keys(args) => keys::keys(&args)?,
+        Role::Staff(Staff::Add(args)) => staff::add(&args).await?,
+        Role::Venues(Venues::Import(args)) => return Ok(imported(venues::import(&args).await?)),
+        Role::Scans(Scans::Import(args)) => return Ok(imported(scans::import(&args).await?)),
+        Role::Cases(Cases::Report(args)) => cases::report(&args).await?,
+        Role::Cases(Cases::List(args)) => cases::list(&args).await?,
+        Role::Cases(Cases::Withdraw(args)) => cases::withdraw(&args).await?,
+        Role::Trace(args) => trace::compute(&args).await?,
+        Role::Packs(Packs::Load(args)) => packs::load(&args).await?,
+        Role::Audit(Audit::Verify(args)) => audit::verify(&args).await?,
+        Role::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "placecode", &mut script);
+            terminal::write(&script)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn imported(refused: u64) -> ExitCode {
+    if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) }
+}
+
+async fn migrate(args: &house::HouseArgs) -> anyhow::Result<()> {
+    let house = house::House::open(args).await?;
+    let run = house.migrate().await?;
+    for name in &run {
+        terminal::say(format!("ran {name}"));
+    }
+    terminal::say("The tables are in this release's form");
+    house.close()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

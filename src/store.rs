@@ -5,6 +5,7 @@ pub mod audit;
 pub mod cases;
 pub mod decisions;
 pub mod idempotency;
+pub mod imports;
 pub mod letters;
 pub mod looks;
 pub mod partitions;

@@ -29,7 +29,9 @@ impl Key {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("any length");
         mac.update(label.as_bytes());
         mac.update(&[0]);
-        parts.iter().for_each(|part| mac.update(part));
+        for part in parts {
+            mac.update(part);
+        }
         mac.finalize().into_bytes().into()
     }
 }

@@ -84,7 +84,9 @@ impl SignedCode {
     /// In groups, for a person to type: `XXXXX-XXXXX-XXXXX-XXXXXX`.
     pub fn typed(&self) -> String {
         let mut text = self.0.clone();
-        [15, 10, 5].into_iter().for_each(|at| text.insert(at, '-'));
+        for at in [15, 10, 5] {
+            text.insert(at, '-');
+        }
         text
     }
 

@@ -67,7 +67,7 @@ impl PointFacts {
         if generation > self.generation || generation == 0 {
             return Err(NotInForce::Unprinted);
         }
-        if generation < self.generation && !self.previous_until.is_some_and(|until| at < until) {
+        if generation < self.generation && self.previous_until.is_none_or(|until| until <= at) {
             return Err(NotInForce::Replaced);
         }
         Ok(())

@@ -111,8 +111,10 @@ impl VenueState {
             (Self::Submitted | Self::Suspended, Self::Approved)
             | (Self::Approved, Self::Suspended)
             | (Self::Submitted | Self::Approved | Self::Suspended, Self::Closed) => true,
-            (Self::Closed, _) | (_, Self::Submitted) | (Self::Submitted, Self::Suspended) => false,
-            (Self::Approved, Self::Approved) | (Self::Suspended, Self::Suspended) => false,
+            (Self::Closed, _)
+            | (_, Self::Submitted)
+            | (Self::Submitted | Self::Suspended, Self::Suspended)
+            | (Self::Approved, Self::Approved) => false,
         }
     }
 }

@@ -71,7 +71,7 @@ pub struct StaffList {
 /// Makes an account.
 #[utoipa::path(request_body = NewStaff, responses((status = 201, body = Account), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[post("/staff")]
-pub async fn add_staff(
+pub(crate) async fn add_staff(
     web: Data<Web>,
     staff: Staff<Administer>,
     write: Write<NewStaff>,
@@ -102,7 +102,7 @@ pub async fn add_staff(
 /// A page of accounts, in the order of ids; `Link` names the next page.
 #[utoipa::path(params(StaffList), responses((status = 200, body = [Account]), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[get("/staff")]
-pub async fn list_staff(
+pub(crate) async fn list_staff(
     web: Data<Web>,
     _staff: Staff<Administer>,
     list: Query<StaffList>,
@@ -119,7 +119,7 @@ pub async fn list_staff(
 /// Closes an account and ends its sessions.
 #[utoipa::path(responses((status = 204), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[delete("/staff/{id}")]
-pub async fn close_account(
+pub(crate) async fn close_account(
     web: Data<Web>,
     staff: Staff<Administer>,
     id: Path<Uuid>,
@@ -163,7 +163,7 @@ pub struct MachineToken {
 /// Makes a token for a machine.
 #[utoipa::path(request_body = NewMachine, responses((status = 201, body = MachineToken), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[post("/machines")]
-pub async fn add_machine(
+pub(crate) async fn add_machine(
     web: Data<Web>,
     staff: Staff<Administer>,
     write: Write<NewMachine>,
@@ -212,7 +212,7 @@ pub struct Made {
 /// Makes a device known.
 #[utoipa::path(request_body = NewDevice, responses((status = 201, body = Made), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[post("/devices")]
-pub async fn add_device(
+pub(crate) async fn add_device(
     web: Data<Web>,
     staff: Staff<Administer>,
     write: Write<NewDevice>,
@@ -251,7 +251,7 @@ pub struct NewChannel {
 /// Makes a channel known, or changes it.
 #[utoipa::path(request_body = NewChannel, responses((status = 200, body = Made), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[put("/channels/{id}")]
-pub async fn put_channel(
+pub(crate) async fn put_channel(
     web: Data<Web>,
     staff: Staff<Administer>,
     id: Path<String>,
@@ -291,7 +291,7 @@ pub struct NewIssuer {
 /// Makes an issuing system known, or changes it. Its secret stands in the secrets file under its id.
 #[utoipa::path(request_body = NewIssuer, responses((status = 200, body = Made), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[put("/issuers/{id}")]
-pub async fn put_issuer(
+pub(crate) async fn put_issuer(
     web: Data<Web>,
     staff: Staff<Administer>,
     id: Path<String>,
@@ -326,7 +326,7 @@ pub struct NewPack {
 /// Loads a rule pack. A version that is there already is never changed.
 #[utoipa::path(request_body = NewPack, responses((status = 201, body = Made), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
 #[post("/rule-packs")]
-pub async fn load_pack(
+pub(crate) async fn load_pack(
     web: Data<Web>,
     staff: Staff<Administer>,
     write: Write<NewPack>,

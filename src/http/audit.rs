@@ -49,7 +49,7 @@ pub struct LogEntry {
 /// A page of the log as lines of JSON, as `placecode audit verify` reads them.
 #[utoipa::path(params(LogPage), responses((status = 200, body = [LogEntry], content_type = "application/x-ndjson"), (status = "default", body = super::error::Problem)), tag = "audit", security(("staff" = [])))]
 #[get("/audit")]
-pub async fn read_audit(
+pub(crate) async fn read_audit(
     web: Data<Web>,
     _staff: Staff<ReadAudit>,
     page: Query<LogPage>,

@@ -88,7 +88,7 @@ pub struct Purpose {
 /// Reports a case.
 #[utoipa::path(request_body = NewCase, responses((status = 201, body = Case), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
 #[post("/cases")]
-pub async fn report_case(
+pub(crate) async fn report_case(
     web: Data<Web>,
     staff: Staff<Investigate>,
     write: Write<NewCase>,
@@ -103,7 +103,7 @@ pub async fn report_case(
 /// A page of the cases of the caller's division, the newest first; `Link` names the next page.
 #[utoipa::path(params(CaseList), responses((status = 200, body = [Case]), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
 #[get("/cases")]
-pub async fn list_cases(
+pub(crate) async fn list_cases(
     web: Data<Web>,
     staff: Staff<SeeCases>,
     list: Query<CaseList>,
@@ -120,7 +120,7 @@ pub async fn list_cases(
 /// One case, without person and trail.
 #[utoipa::path(responses((status = 200, body = Case), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
 #[get("/cases/{id}")]
-pub async fn see_case(
+pub(crate) async fn see_case(
     web: Data<Web>,
     staff: Staff<SeeCases>,
     id: Path<Uuid>,
@@ -175,7 +175,7 @@ impl Numbered for Source {
 /// The trail of a case. The look is written down.
 #[utoipa::path(params(Purpose), responses((status = 200, body = [TrailStay]), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
 #[get("/cases/{id}/trail")]
-pub async fn see_trail(
+pub(crate) async fn see_trail(
     web: Data<Web>,
     staff: Staff<Investigate>,
     id: Path<Uuid>,
@@ -203,7 +203,7 @@ pub struct NewTrailStay {
 /// Adds to a trail what scans do not tell.
 #[utoipa::path(request_body = NewTrailStay, responses((status = 201, body = TrailStay), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
 #[post("/cases/{id}/trail")]
-pub async fn add_trail_stay(
+pub(crate) async fn add_trail_stay(
     web: Data<Web>,
     staff: Staff<Investigate>,
     id: Path<Uuid>,
@@ -228,7 +228,7 @@ pub struct Withdrawal {
 /// Takes a case back. The pipeline undoes everything that hung on it.
 #[utoipa::path(request_body = Withdrawal, responses((status = 202, body = Case), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
 #[post("/cases/{id}/withdrawal")]
-pub async fn withdraw_case(
+pub(crate) async fn withdraw_case(
     web: Data<Web>,
     staff: Staff<Investigate>,
     id: Path<Uuid>,

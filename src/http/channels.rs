@@ -36,7 +36,10 @@ pub struct IssuedToken {
 /// Turns a channel's assertion into a token that is cheap to check.
 #[utoipa::path(request_body = Assertion, responses((status = 201, body = IssuedToken), (status = "default", body = super::error::Problem)), tag = "visitors")]
 #[post("/visitor-tokens")]
-pub async fn issue_visitor_token(web: Data<Web>, write: Write<Assertion>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn issue_visitor_token(
+    web: Data<Web>,
+    write: Write<Assertion>,
+) -> Result<HttpResponse, ApiError> {
     let token = vouch(&web, &write.body.assertion).await?;
     let answer = IssuedToken { token: token.seal(web.app.keys.token()), expires_at: token.expires_at };
     Ok(HttpResponse::Created().json(answer))

@@ -67,8 +67,8 @@ pub struct Problem {
 
 impl ApiError {
     /// A value that is not right.
-    pub fn invalid(field: &'static str, reason: impl ToString) -> Self {
-        Self::Invalid { field, reason: reason.to_string() }
+    pub fn invalid(field: &'static str, reason: impl std::fmt::Display) -> Self {
+        Self::Invalid { field, reason: format!("{reason}") }
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Readiness {
 /// The process answers.
 #[utoipa::path(responses((status = 200)), tag = "health")]
 #[get("/livez")]
-pub async fn livez() -> HttpResponse {
+pub(crate) async fn livez() -> HttpResponse {
     HttpResponse::Ok().body("ok")
 }
 
@@ -27,7 +27,7 @@ pub async fn livez() -> HttpResponse {
 /// without it.
 #[utoipa::path(responses((status = 200, body = Readiness), (status = 503, body = Readiness)), tag = "health")]
 #[get("/readyz")]
-pub async fn readyz(web: Data<Web>) -> HttpResponse {
+pub(crate) async fn readyz(web: Data<Web>) -> HttpResponse {
     let redis = web.app.intake.ping().await.is_ok();
     let postgres = web.app.store.conn().await.is_ok();
     let body = Readiness { postgres, redis };

@@ -48,7 +48,7 @@ pub struct Stop {
 /// How the outbox stands.
 #[utoipa::path(responses((status = 200, body = Outbox), (status = "default", body = super::error::Problem)), tag = "letters", security(("staff" = [])))]
 #[get("/letters")]
-pub async fn see_outbox(web: Data<Web>, _staff: Staff<HoldLetters>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn see_outbox(web: Data<Web>, _staff: Staff<HoldLetters>) -> Result<HttpResponse, ApiError> {
     let mut conn = web.app.store.conn().await?;
     Ok(HttpResponse::Ok().json(outbox(&mut conn).await?))
 }
@@ -56,7 +56,7 @@ pub async fn see_outbox(web: Data<Web>, _staff: Staff<HoldLetters>) -> Result<Ht
 /// Stops all outgoing letters, or lets them go again.
 #[utoipa::path(request_body = Stop, responses((status = 200, body = Outbox), (status = "default", body = super::error::Problem)), tag = "letters", security(("staff" = [])))]
 #[put("/letters/stop")]
-pub async fn stop_letters(
+pub(crate) async fn stop_letters(
     web: Data<Web>,
     staff: Staff<HoldLetters>,
     write: Write<Stop>,
@@ -72,7 +72,7 @@ pub async fn stop_letters(
 /// Sends the buried letters of one issuing system again.
 #[utoipa::path(request_body = Nothing, responses((status = 202, body = Outbox), (status = "default", body = super::error::Problem)), tag = "letters", security(("staff" = [])))]
 #[post("/letters/{issuer}/again")]
-pub async fn send_again(
+pub(crate) async fn send_again(
     web: Data<Web>,
     staff: Staff<Administer>,
     issuer: Path<String>,

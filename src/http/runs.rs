@@ -72,7 +72,7 @@ pub struct Run {
 /// Asks for a run. The pipeline computes it; nobody's colour changes by it.
 #[utoipa::path(request_body = NewRun, responses((status = 202, body = Run), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[post("/cases/{id}/runs")]
-pub async fn request_run(
+pub(crate) async fn request_run(
     web: Data<Web>,
     staff: Staff<Investigate>,
     id: Path<Uuid>,
@@ -89,7 +89,7 @@ pub async fn request_run(
 /// One run: its state and counts.
 #[utoipa::path(responses((status = 200, body = Run), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[get("/runs/{id}")]
-pub async fn see_run(
+pub(crate) async fn see_run(
     web: Data<Web>,
     staff: Staff<SeeCases>,
     id: Path<Uuid>,
@@ -132,7 +132,7 @@ pub struct Contact {
 /// A page of a run's contacts in the order of triage. The look is written down.
 #[utoipa::path(params(ContactList), responses((status = 200, body = [Contact]), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[get("/runs/{id}/contacts")]
-pub async fn see_contacts(
+pub(crate) async fn see_contacts(
     web: Data<Web>,
     staff: Staff<SeeCases>,
     id: Path<Uuid>,
@@ -173,7 +173,7 @@ pub struct Evidence {
 /// Every exposure of one contact. The look is written down.
 #[utoipa::path(params(super::cases::Purpose), responses((status = 200, body = [Evidence]), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[get("/runs/{id}/contacts/{visitor}/evidence")]
-pub async fn see_evidence(
+pub(crate) async fn see_evidence(
     web: Data<Web>,
     staff: Staff<SeeCases>,
     path: Path<(Uuid, String)>,
@@ -196,7 +196,7 @@ pub struct Exclusion {
 /// Leaves a contact out of a computed run, with reason and author.
 #[utoipa::path(request_body = Exclusion, responses((status = 200, body = Run), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[post("/runs/{id}/exclusions")]
-pub async fn exclude_contact(
+pub(crate) async fn exclude_contact(
     web: Data<Web>,
     staff: Staff<Investigate>,
     id: Path<Uuid>,
@@ -219,7 +219,7 @@ pub struct Nothing {}
 /// Proposes a computed run: its contacts become assignments that two officers may let go.
 #[utoipa::path(request_body = Nothing, responses((status = 202, body = Run), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[post("/runs/{id}/proposal")]
-pub async fn propose_run(
+pub(crate) async fn propose_run(
     web: Data<Web>,
     staff: Staff<Investigate>,
     id: Path<Uuid>,
@@ -244,7 +244,7 @@ pub struct Word {
 /// Gives an officer's word for a proposed run. With the second one, of another officer, it goes out.
 #[utoipa::path(request_body = Word, responses((status = 202, body = Run), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
 #[post("/runs/{id}/release")]
-pub async fn release_run(
+pub(crate) async fn release_run(
     web: Data<Web>,
     staff: Staff<Release>,
     id: Path<Uuid>,

@@ -84,7 +84,7 @@ pub struct RefusedRow {
 /// rest stands. The answer means that the accepted ones will not be lost.
 #[utoipa::path(request_body = Batch, responses((status = 200, body = BatchAnswer), (status = "default", body = super::error::Problem)), tag = "scans", security(("staff" = []), ("device" = [])))]
 #[post("/scans/batch")]
-pub async fn hand_in(
+pub(crate) async fn hand_in(
     web: Data<Web>,
     request: HttpRequest,
     payload: web::Payload,

@@ -61,7 +61,7 @@ pub struct ScanReceipt {
 /// Takes a visitor's own scan. The answer means that it will not be lost.
 #[utoipa::path(request_body = OwnScan, responses((status = 201, body = ScanReceipt), (status = "default", body = super::error::Problem)), tag = "scans", security(("visitor" = [])))]
 #[post("/scans")]
-pub async fn own_scan(
+pub(crate) async fn own_scan(
     web: Data<Web>,
     visitor: Vouched,
     write: Write<OwnScan>,
@@ -94,7 +94,10 @@ pub struct ShownReceipt {
 /// Verifies a receipt: a picture of a green page proves nothing, this does.
 #[utoipa::path(request_body = ShownReceipt, responses((status = 200, body = ReceiptState), (status = "default", body = super::error::Problem)), tag = "scans")]
 #[post("/receipts/verify")]
-pub async fn verify_receipt(web: Data<Web>, write: Write<ShownReceipt>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn verify_receipt(
+    web: Data<Web>,
+    write: Write<ShownReceipt>,
+) -> Result<HttpResponse, ApiError> {
     let state = match Receipt::open(web.app.keys.token(), &write.body.receipt, web.now()) {
         None => ReceiptState { valid: false, venue: None, point: None },
         Some(receipt) => {
@@ -137,7 +140,7 @@ pub async fn take_own(web: &Web, visitor: Visitor, scan: OwnScan) -> Result<Scan
 }
 
 /// What is known about a scan before its point is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct NewScan {
     /// Its id.
     pub id: Uuid,

@@ -51,14 +51,14 @@ pub struct Session {
 /// Opens a session.
 #[utoipa::path(request_body = SignIn, responses((status = 201, body = Session), (status = "default", body = super::error::Problem)), tag = "staff")]
 #[post("/sessions")]
-pub async fn sign_in(web: Data<Web>, write: Write<SignIn>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn sign_in(web: Data<Web>, write: Write<SignIn>) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Created().json(open(&web, &write.body).await?))
 }
 
 /// Ends the session whose token is sent.
 #[utoipa::path(responses((status = 204), (status = "default", body = super::error::Problem)), tag = "staff", security(("staff" = [])))]
 #[delete("/sessions")]
-pub async fn sign_out(
+pub(crate) async fn sign_out(
     web: Data<Web>,
     _staff: Staff<SignedIn>,
     request: HttpRequest,

@@ -88,7 +88,7 @@ pub struct VenueList {
 /// Enters a venue. A manager's venue waits for the inspector's review.
 #[utoipa::path(request_body = NewVenue, responses((status = 201, body = Venue), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
 #[post("/venues")]
-pub async fn register_venue(
+pub(crate) async fn register_venue(
     web: Data<Web>,
     staff: Staff<RegisterVenues>,
     write: Write<NewVenue>,
@@ -102,7 +102,7 @@ pub async fn register_venue(
 /// A page of the venues that the caller may see, in the order of ids; `Link` names the next page.
 #[utoipa::path(params(VenueList), responses((status = 200, body = [Venue]), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
 #[get("/venues")]
-pub async fn list_venues(
+pub(crate) async fn list_venues(
     web: Data<Web>,
     staff: Staff<SeeVenues>,
     list: Query<VenueList>,
@@ -119,7 +119,7 @@ pub async fn list_venues(
 /// One venue with its points and their codes.
 #[utoipa::path(responses((status = 200, body = Venue), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
 #[get("/venues/{id}")]
-pub async fn see_venue(
+pub(crate) async fn see_venue(
     web: Data<Web>,
     staff: Staff<SeeVenues>,
     id: Path<Uuid>,
@@ -133,7 +133,7 @@ pub async fn see_venue(
 /// Adds a point to a venue.
 #[utoipa::path(request_body = NewPoint, responses((status = 201, body = Point), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
 #[post("/venues/{id}/points")]
-pub async fn add_point(
+pub(crate) async fn add_point(
     web: Data<Web>,
     staff: Staff<RegisterVenues>,
     id: Path<Uuid>,
@@ -160,7 +160,7 @@ pub struct Review {
 /// Approves, suspends or closes a venue.
 #[utoipa::path(request_body = Review, responses((status = 200, body = Venue), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
 #[post("/venues/{id}/review")]
-pub async fn review_venue(
+pub(crate) async fn review_venue(
     web: Data<Web>,
     staff: Staff<ReviewVenues>,
     id: Path<Uuid>,
@@ -186,7 +186,7 @@ pub struct Rotation {
 /// Prints a new code for a point; posters that hang answer for three more days. Or revokes all of them.
 #[utoipa::path(request_body = Rotation, responses((status = 200, body = Point), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
 #[post("/points/{id}/code")]
-pub async fn rotate_code(
+pub(crate) async fn rotate_code(
     web: Data<Web>,
     staff: Staff<RegisterVenues>,
     id: Path<i64>,

@@ -50,14 +50,14 @@ pub struct OwnLook {
 /// The visitor's own stays within retention, the newest first.
 #[utoipa::path(responses((status = 200, body = [OwnStay]), (status = "default", body = super::error::Problem)), tag = "visitors", security(("visitor" = [])))]
 #[get("/me/stays")]
-pub async fn own_stays(web: Data<Web>, visitor: Vouched) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn own_stays(web: Data<Web>, visitor: Vouched) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(stays(&web, &visitor).await?))
 }
 
 /// Who looked at the visitor's stays, what for and when.
 #[utoipa::path(responses((status = 200, body = [OwnLook]), (status = "default", body = super::error::Problem)), tag = "visitors", security(("visitor" = [])))]
 #[get("/me/looks")]
-pub async fn own_looks(web: Data<Web>, visitor: Vouched) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn own_looks(web: Data<Web>, visitor: Vouched) -> Result<HttpResponse, ApiError> {
     Ok(HttpResponse::Ok().json(looks_at(&web, &visitor).await?))
 }
 

@@ -122,7 +122,9 @@ pub fn searches(trail: &[TrailStay], infectious: Span, relations: &[Relation]) -
                 Relation::SamePoint => add(Reach::Point(stay.point.to_i64())),
                 Relation::SameVenue => add(Reach::Venue(stay.venue)),
                 Relation::NearbyCell => {
-                    runs::grid_numbers(stay.cell).into_iter().map(Reach::Cell).for_each(&mut add)
+                    for cell in runs::grid_numbers(stay.cell) {
+                        add(Reach::Cell(cell));
+                    }
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The tables, as the migrations leave them; a test compares both.
+#![expect(missing_docs, reason = "the columns are described in the migrations")]
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     assignment_events (assignment_id, seq) {
         assignment_id -> Uuid,
         seq -> Integer,
@@ -13,7 +13,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     assignments (id) {
         id -> Uuid,
         run_id -> Uuid,
@@ -32,7 +31,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     audit_entries (seq) {
         seq -> BigInt,
         at_micros -> BigInt,
@@ -46,7 +44,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     audit_head (id) {
         id -> Bool,
         seq -> BigInt,
@@ -55,7 +52,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     cases (id) {
         id -> Uuid,
         visitor -> Uuid,
@@ -74,7 +70,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     channels (id) {
         id -> Text,
         name -> Text,
@@ -86,7 +81,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     contacts (run_id, visitor) {
         run_id -> Uuid,
         visitor -> Uuid,
@@ -103,7 +97,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     dead_entries (shard, position) {
         shard -> SmallInt,
         position -> Text,
@@ -114,7 +107,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     devices (id) {
         id -> Uuid,
         name -> Text,
@@ -126,7 +118,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     exposures (run_id, seq) {
         run_id -> Uuid,
         seq -> Integer,
@@ -145,7 +136,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     idempotency_keys (principal, key) {
         principal -> Text,
         key -> Text,
@@ -157,7 +147,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     imported_days (day) {
         day -> Date,
         imported_at -> Timestamptz,
@@ -165,7 +154,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     issuers (id) {
         id -> Text,
         name -> Text,
@@ -177,7 +165,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     letters (id) {
         id -> Uuid,
         issuer_id -> Text,
@@ -195,7 +182,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     log_positions (shard) {
         shard -> SmallInt,
         position -> Text,
@@ -205,7 +191,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     looks (id) {
         id -> Uuid,
         case_id -> Uuid,
@@ -217,7 +202,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     machine_tokens (id) {
         id -> Uuid,
         token_hash -> Bytea,
@@ -230,7 +214,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     organisations (id) {
         id -> Uuid,
         legal_name -> Text,
@@ -240,7 +223,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     points (id) {
         id -> BigInt,
         venue_id -> Uuid,
@@ -257,7 +239,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     releases (run_id, officer_id) {
         run_id -> Uuid,
         officer_id -> Uuid,
@@ -268,7 +249,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     rule_packs (id, version) {
         id -> Text,
         version -> Integer,
@@ -278,7 +258,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     runs (id) {
         id -> Uuid,
         case_id -> Uuid,
@@ -302,7 +281,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     scans (visitor, occurred_at, id) {
         visitor -> Uuid,
         occurred_at -> Timestamptz,
@@ -318,7 +296,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     sessions (token_hash) {
         token_hash -> Bytea,
         staff_id -> Uuid,
@@ -328,7 +305,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     staff (id) {
         id -> Uuid,
         login -> Text,
@@ -342,7 +318,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     staff_venues (staff_id, venue_id) {
         staff_id -> Uuid,
         venue_id -> Uuid,
@@ -350,7 +325,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     stays (point_id, from_at, id) {
         point_id -> BigInt,
         from_at -> Timestamptz,
@@ -364,7 +338,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     switches (name) {
         name -> Text,
         is_on -> Bool,
@@ -374,7 +347,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     trail_stays (id) {
         id -> Uuid,
         case_id -> Uuid,
@@ -391,7 +363,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    #[allow(missing_docs, reason = "the columns are described in the migrations")]
     venues (id) {
         id -> Uuid,
         organisation_id -> Uuid,

@@ -1,0 +1,259 @@
+//! Tables from files: CSV or TSV, plain or gzip, with a header or without, read row by row.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, bail, ensure};
+use csv::{ByteRecord, ReaderBuilder, StringRecord};
+
+use super::refusals::Refusal;
+
+/// What the name of a column is in a list that means "ignore this one".
+const IGNORED: &str = "-";
+
+/// Where a table comes from and how its columns are called.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct TableArgs {
+    /// The file: CSV or TSV in UTF-8, plain or gzip.
+    pub(crate) file: PathBuf,
+
+    /// What the source is called: an id `7` of the set `gowalla` is kept as `gowalla:7`. The same file under
+    /// the same name changes nothing when it is imported again.
+    #[arg(long, value_parser = set_name)]
+    pub(crate) set: String,
+
+    /// The character between columns, or `tab`. Without it a tab for .tsv and .tsv.gz, else a comma.
+    #[arg(long, value_parser = delimiter)]
+    pub(crate) delimiter: Option<u8>,
+
+    /// The columns of a file without a header, in order, such as `id,name,lat,lng`; `-` for one to ignore.
+    #[arg(long, value_delimiter = ',', conflicts_with = "map")]
+    pub(crate) columns: Vec<String>,
+
+    /// Under which name a file with a header has a column, such as `name=VENUE_NAME`. May be repeated.
+    #[arg(long, value_name = "COLUMN=NAME", value_parser = pair)]
+    pub(crate) map: Vec<(String, String)>,
+
+    /// Check everything and write the report of refused rows, but store nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// A name that can stand before the colon of a source reference.
+fn set_name(text: &str) -> Result<String, String> {
+    let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    if (1..=40).contains(&text.len()) && text.chars().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 40 lower-case letters, digits and hyphens".to_owned())
+    }
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        _ if text == "tab" => Ok(b'\t'),
+        [one] if !matches!(one, b'"' | b'\n' | b'\r') => Ok(*one),
+        _ => Err("one ASCII character, or `tab`".to_owned()),
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (column, name) = text.split_once('=').ok_or("COLUMN=NAME, such as name=VENUE_NAME")?;
+    Ok((column.trim().to_owned(), name.trim().to_owned()))
+}
+
+/// The columns that an import understands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// All of them.
+    pub(crate) known: &'static [&'static str],
+    /// Those that every file must have.
+    pub(crate) required: &'static [&'static str],
+}
+
+/// A table that is being read.
+pub(crate) struct Table {
+    reader: csv::Reader<Box<dyn Read + Send>>,
+    columns: Arc<BTreeMap<&'static str, usize>>,
+    width: usize,
+    seen: Arc<AtomicU64>,
+    size: u64,
+    /// Names in the header that no column is called by; a slip, or simply more than is needed.
+    pub(crate) unused: Vec<String>,
+}
+
+/// One row with its columns.
+#[derive(Debug)]
+pub(crate) struct Row {
+    columns: Arc<BTreeMap<&'static str, usize>>,
+    record: StringRecord,
+}
+
+impl Row {
+    /// The value of a column without blanks around it; `None` when it is empty or there is no such column.
+    pub(crate) fn get(&self, column: &'static str) -> Option<&str> {
+        let value = self.record.get(*self.columns.get(column)?)?.trim();
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// The same of a column that must not be empty.
+    pub(crate) fn need(&self, column: &'static str) -> Result<&str, Refusal> {
+        self.get(column).ok_or_else(|| Refusal::new(column, "", "empty", "a value"))
+    }
+}
+
+impl Table {
+    /// Opens a file and finds its columns.
+    pub(crate) fn open(args: &TableArgs, layout: Layout) -> anyhow::Result<Self> {
+        let place = || args.file.display().to_string();
+        let file = File::open(&args.file).with_context(place)?;
+        let size = file.metadata().with_context(place)?.len();
+        let seen = Arc::new(AtomicU64::new(0));
+        let source = unpacked(Counted { file, seen: seen.clone() }).with_context(place)?;
+        let delimiter = args.delimiter.unwrap_or_else(|| usual_delimiter(&args.file));
+        let mut reader = ReaderBuilder::new()
+            .delimiter(delimiter)
+            // Quotes mean nothing in tab-separated files (IANA text/tab-separated-values).
+            .quoting(delimiter != b'\t')
+            .has_headers(args.columns.is_empty())
+            .flexible(true)
+            .from_reader(source);
+        let (names, unused) = if args.columns.is_empty() {
+            let header = reader.headers().with_context(place)?.clone();
+            header_names(&header, &args.map, layout)?
+        } else {
+            (args.columns.clone(), Vec::new())
+        };
+        let width = names.len();
+        let columns = Arc::new(places(&names, layout)?);
+        Ok(Self { reader, columns, width, seen, size, unused })
+    }
+
+    /// Whether the file has that column.
+    pub(crate) fn has(&self, column: &str) -> bool {
+        self.columns.contains_key(column)
+    }
+
+    /// The next row with the number of its line, or why it cannot be read; `None` at the end.
+    pub(crate) fn next_row(&mut self) -> anyhow::Result<Option<(u64, Result<Row, Refusal>)>> {
+        let mut bytes = ByteRecord::new();
+        if !self.reader.read_byte_record(&mut bytes).context("the file cannot be read on")? {
+            return Ok(None);
+        }
+        let line = bytes.position().map_or(0, csv::Position::line);
+        Ok(Some((line, self.row(bytes))))
+    }
+
+    fn row(&self, bytes: ByteRecord) -> Result<Row, Refusal> {
+        if bytes.len() != self.width {
+            let right = format!("{} columns", self.width);
+            return Err(Refusal::new(
+                "row",
+                &format!("{} columns", bytes.len()),
+                "not as wide as the file",
+                &right,
+            ));
+        }
+        let record = StringRecord::from_byte_record(bytes).map_err(|_utf8| {
+            Refusal::new("row", "", "not UTF-8", "UTF-8; spreadsheets call it `CSV UTF-8`")
+        })?;
+        Ok(Row { columns: self.columns.clone(), record })
+    }
+
+    /// How many bytes of the file were read, and how many there are.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        (self.seen.load(Ordering::Relaxed), self.size)
+    }
+}
+
+fn usual_delimiter(file: &Path) -> u8 {
+    let ends = |file: &Path, with: &str| file.extension().is_some_and(|end| end.eq_ignore_ascii_case(with));
+    let unpacked = if ends(file, "gz") { file.file_stem().map_or(file, Path::new) } else { file };
+    if ends(unpacked, "tsv") { b'\t' } else { b',' }
+}
+
+/// The canonical name of each column of a header, `-` for those that nothing is called by, and these.
+fn header_names(
+    header: &StringRecord,
+    map: &[(String, String)],
+    layout: Layout,
+) -> anyhow::Result<(Vec<String>, Vec<String>)> {
+    for (column, name) in map {
+        ensure!(
+            header.iter().any(|have| have.trim() == name),
+            "--map {column}={name}: the header has no `{name}`; it has {}",
+            header.iter().collect::<Vec<_>>().join(", ")
+        );
+    }
+    let mut unused = Vec::new();
+    let mut names = Vec::new();
+    for have in header.iter().map(str::trim) {
+        let mapped = map.iter().find(|(_, name)| name == have).map(|(column, _)| column.clone());
+        let taken = |column: &str| map.iter().any(|(mapped, _)| mapped == column);
+        let same = have.to_lowercase();
+        let own = (layout.known.contains(&same.as_str()) && !taken(&same)).then_some(same);
+        names.push(mapped.or(own).unwrap_or_else(|| {
+            unused.push(have.to_owned());
+            IGNORED.to_owned()
+        }));
+    }
+    Ok((names, unused))
+}
+
+/// Where each column stands.
+fn places(names: &[String], layout: Layout) -> anyhow::Result<BTreeMap<&'static str, usize>> {
+    let known = layout.known.join(", ");
+    let mut places = BTreeMap::new();
+    for (place, name) in names.iter().map(|name| name.trim()).enumerate().filter(|(_, name)| *name != IGNORED)
+    {
+        let Some(column) = layout.known.iter().find(|column| **column == name) else {
+            bail!("`{name}` is no column of this import; it knows {known}, and `{IGNORED}` to ignore one");
+        };
+        ensure!(places.insert(*column, place).is_none(), "the column `{name}` is named twice");
+    }
+    for column in layout.required {
+        ensure!(
+            places.contains_key(column),
+            "the column `{column}` is missing; name it with --map {column}=NAME, or with --columns when the file has \
+             no header (columns: {known})"
+        );
+    }
+    Ok(places)
+}
+
+struct Counted {
+    file: File,
+    seen: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.seen.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// Told by the first bytes, since names lie. A mark of UTF-8 at the beginning, which spreadsheets write, is no part
+/// of the first name.
+fn unpacked(file: Counted) -> std::io::Result<Box<dyn Read + Send>> {
+    let (first, rest) = peek(BufReader::with_capacity(1 << 16, file), 2)?;
+    let packed = first == [0x1f, 0x8b];
+    let whole = BufReader::new(std::io::Cursor::new(first).chain(rest));
+    let whole: Box<dyn Read + Send> =
+        if packed { Box::new(flate2::bufread::MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+    let (first, rest) = peek(whole, 3)?;
+    let first = if first == [0xef, 0xbb, 0xbf] { Vec::new() } else { first };
+    Ok(Box::new(std::io::Cursor::new(first).chain(rest)))
+}
+
+/// The first bytes, fewer at the end, and what comes after them.
+fn peek<R: Read>(mut source: R, count: u64) -> std::io::Result<(Vec<u8>, R)> {
+    let mut first = Vec::new();
+    source.by_ref().take(count).read_to_end(&mut first)?;
+    Ok((first, source))
+}

@@ -1,0 +1,15 @@
+//! Every test that needs Postgres and Redis, in one binary that starts private ones.
+#![expect(unreachable_pub, missing_docs, reason = "a test binary has no users; its names say what they are")]
+
+mod access;
+mod audit;
+mod bad_input;
+mod drain;
+mod flow;
+mod laws;
+mod migrations;
+mod openapi;
+mod privacy;
+mod register;
+mod runs;
+mod support;

@@ -9,6 +9,8 @@ mod flow;
 mod laws;
 mod migrations;
 mod openapi;
+mod pages;
+mod pages_access;
 mod privacy;
 mod register;
 mod runs;

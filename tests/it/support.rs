@@ -1,5 +1,6 @@
 //! A service under test: own database, own prefix in Redis, own clock, reached over HTTP.
 
+pub mod browser;
 pub mod client;
 pub mod people;
 pub mod servers;

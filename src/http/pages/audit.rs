@@ -1,12 +1,12 @@
 //! The auditor's page: the last entries of the chain.
 
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use actix_web::{HttpResponse, get};
 use chrono::DateTime;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::desk::Desk;
+use super::desk::{Asked, Desk};
 use crate::domain::audit::Entry;
 use crate::http::error::ApiError;
 use crate::http::permissions::ReadAudit;
@@ -24,11 +24,8 @@ struct LogPage {
 
 /// The last entries, the newest first.
 #[get("/audit")]
-pub(super) async fn show(
-    desk: Desk<ReadAudit>,
-    web: Data<Web>,
-    page: Query<LogPage>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn show(asked: Asked<ReadAudit, LogPage>, web: Data<Web>) -> Result<HttpResponse, ApiError> {
+    let Asked { desk, query: page } = asked;
     let mut conn = web.app.store.conn().await?;
     let (last, hash) = audit::head(&mut conn).await?;
     let until = page.until.unwrap_or(last).clamp(0, last);

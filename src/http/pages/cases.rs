@@ -1,12 +1,12 @@
 //! Cases: the list, and the form to report one.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use actix_web::{HttpResponse, get, post};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::desk::{Desk, Sent};
+use super::desk::{Asked, Desk, Sent};
 use super::layout::{Layout, token};
 use super::manage::field;
 use super::trouble::detail;
@@ -37,11 +37,8 @@ struct Filled {
 
 /// The cases of the division, the newest first.
 #[get("/cases")]
-pub(super) async fn list(
-    desk: Desk<SeeCases>,
-    web: Data<Web>,
-    list: Query<CaseList>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn list(asked: Asked<SeeCases, CaseList>, web: Data<Web>) -> Result<HttpResponse, ApiError> {
+    let Asked { desk, query: list } = asked;
     let mut conn = web.app.store.conn().await?;
     let rows = cases::page(&mut conn, &desk.signed.actor.division, list.before, PAGE).await?;
     drop(conn);

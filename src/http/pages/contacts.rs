@@ -1,7 +1,7 @@
 //! The contacts of a run, after the purpose of the look was written down. Only here a page shows
 //! pseudonyms.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::cases::{may, short};
-use super::desk::{Desk, Sent};
+use super::desk::{Asked, Desk, Sent};
 use super::layout::token;
 use super::view::go;
 use super::words::{self, Tone, badge};
@@ -35,11 +35,11 @@ struct Left {
 /// A page of the contacts.
 #[get("/runs/{id}/contacts")]
 pub(super) async fn list(
-    desk: Desk<SeeCases>,
+    asked: Asked<SeeCases, ContactList>,
     web: Data<Web>,
     id: Path<Uuid>,
-    list: Query<ContactList>,
 ) -> Result<HttpResponse, ApiError> {
+    let Asked { desk, query: list } = asked;
     let actor = &desk.signed.actor;
     let found = shared::contacts(&web, actor, *id, &list.purpose, list.offset).await?;
     let run = permitted(&web, actor, *id).await?;
@@ -62,11 +62,11 @@ pub(super) async fn list(
 /// Why somebody is a contact.
 #[get("/runs/{id}/contacts/{visitor}")]
 pub(super) async fn evidence(
-    desk: Desk<SeeCases>,
+    asked: Asked<SeeCases, Purpose>,
     web: Data<Web>,
     path: Path<(Uuid, String)>,
-    purpose: Query<Purpose>,
 ) -> Result<HttpResponse, ApiError> {
+    let Asked { desk, query: purpose } = asked;
     let (id, visitor) = path.into_inner();
     let found = shared::evidence(&web, &desk.signed.actor, id, &visitor, &purpose.purpose).await?;
     let title = desk.say("证据", "Evidence");

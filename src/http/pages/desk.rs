@@ -8,8 +8,8 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Query};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use maud::Markup;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use url::form_urlencoded;
 
 use super::layout::{Layout, Signed, lay};
 use super::view::View;
@@ -19,6 +19,9 @@ use crate::http::auth::{Visiting, Vouched, check_form};
 use crate::http::error::ApiError;
 use crate::http::web::Web;
 use crate::http::write::{BODY_MAX, body};
+
+/// The hidden field that ties a form to the session or visitor token.
+const FORM_TOKEN: &str = "form_token";
 
 /// A page of a member of staff whose role has the permission `P`.
 #[derive(Debug)]
@@ -74,6 +77,25 @@ impl<P: Permission> FromRequest for Desk<P> {
     }
 }
 
+/// A page that is asked for with a query. The permission is checked first: whoever may not see the page
+/// need not know what it can be asked.
+#[derive(Debug)]
+pub(super) struct Asked<P, Q> {
+    pub(super) desk: Desk<P>,
+    pub(super) query: Q,
+}
+
+impl<P: Permission, Q: DeserializeOwned + 'static> FromRequest for Asked<P, Q> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let desk = Desk::<P>::from_request(request, payload);
+        let query = fields("query", request.query_string());
+        Box::pin(async move { Ok(Self { desk: desk.await?, query: query? }) })
+    }
+}
+
 /// A form that a member of staff with the permission `P` sent from a page of the own session. The
 /// permission is checked first, then where the form comes from, and only then what it says.
 #[derive(Debug)]
@@ -94,7 +116,7 @@ impl<P: Permission, F: DeserializeOwned + 'static> FromRequest for Sent<P, F> {
             let (web, desk) = (web?, desk.await?);
             let text = text(&body.await?)?;
             check_form(&web, &desk.session, &token_in(&text))?;
-            Ok(Self { desk, form: fields(&text)? })
+            Ok(Self { desk, form: fields("form", &text)? })
         })
     }
 }
@@ -120,7 +142,7 @@ impl<F: DeserializeOwned + 'static> FromRequest for SentByVisitor<F> {
             let (web, visitor) = (web?, visitor.await?);
             let text = text(&body.await?)?;
             check_form(&web, &visitor.text, &token_in(&text))?;
-            Ok(Self { view, visitor, form: fields(&text)? })
+            Ok(Self { view, visitor, form: fields("form", &text)? })
         })
     }
 }
@@ -140,23 +162,23 @@ impl<F: DeserializeOwned + 'static> FromRequest for SentByAnybody<F> {
         let body = body(payload, BODY_MAX);
         Box::pin(async move {
             let text = text(&body.await?)?;
-            Ok(Self { form: fields(&text)?, form_token: token_in(&text) })
+            Ok(Self { form: fields("form", &text)?, form_token: token_in(&text) })
         })
     }
 }
 
-#[derive(Deserialize)]
-struct Token {
-    #[serde(default)]
-    form_token: String,
-}
-
+/// The token that a form carries; empty when it carries none, which belongs to no session.
 fn token_in(text: &str) -> String {
-    fields::<Token>(text).map(|found| found.form_token).unwrap_or_default()
+    let mut pairs = form_urlencoded::parse(text.as_bytes());
+    pairs.find(|(name, _)| name == FORM_TOKEN).map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
-fn fields<F: DeserializeOwned>(text: &str) -> Result<F, ApiError> {
-    let read = Query::<F>::from_query(text).map_err(|error| ApiError::invalid("form", error))?;
+/// The fields of a form or a query, without those that belong to the page and not to what is asked.
+fn fields<F: DeserializeOwned>(what: &'static str, text: &str) -> Result<F, ApiError> {
+    let pairs = form_urlencoded::parse(text.as_bytes());
+    let own = pairs.filter(|(name, _)| name != FORM_TOKEN && name != "lang");
+    let own = form_urlencoded::Serializer::new(String::new()).extend_pairs(own).finish();
+    let read = Query::<F>::from_query(&own).map_err(|error| ApiError::invalid(what, error))?;
     Ok(read.into_inner())
 }
 

@@ -1,12 +1,12 @@
 //! The inspector's page: venues that wait for a decision, and those that have one.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
 use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::desk::{Desk, Sent};
+use super::desk::{Asked, Desk, Sent};
 use super::layout::token;
 use super::view::go;
 use super::words;
@@ -28,10 +28,10 @@ struct ListPage {
 /// Venues of the division in one state; those that wait, when none is named.
 #[get("/inspect")]
 pub(super) async fn list(
-    desk: Desk<ReviewVenues>,
+    asked: Asked<ReviewVenues, ListPage>,
     web: Data<Web>,
-    list: Query<ListPage>,
 ) -> Result<HttpResponse, ApiError> {
+    let Asked { desk, query: list } = asked;
     let state = list.state.unwrap_or(VenueState::Submitted);
     let rows = page(&web, &desk.signed.actor, Some(state), list.after).await?;
     let more = rows.last().filter(|_| rows.len() == usize::try_from(PAGE).unwrap_or(0));

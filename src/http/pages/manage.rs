@@ -1,13 +1,13 @@
 //! A manager's venues: the list, and the form for a new one.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use actix_web::{HttpResponse, get, post};
 use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::desk::{Desk, Sent};
+use super::desk::{Asked, Desk, Sent};
 use super::layout::{Layout, token};
 use super::trouble::detail;
 use super::view::go;
@@ -47,10 +47,10 @@ struct Filled {
 /// The venues that the manager answers for, or that lie in the inspector's division.
 #[get("/manage")]
 pub(super) async fn list(
-    desk: Desk<RegisterVenues>,
+    asked: Asked<RegisterVenues, ListPage>,
     web: Data<Web>,
-    list: Query<ListPage>,
 ) -> Result<HttpResponse, ApiError> {
+    let Asked { desk, query: list } = asked;
     let rows = page(&web, &desk.signed.actor, None, list.after).await?;
     let more = rows.last().filter(|_| rows.len() == usize::try_from(PAGE).unwrap_or(0));
     let body = html! {

@@ -212,7 +212,7 @@ fn buttons(view: &View, web: &Web, place: &Place, visitor: &Vouched) -> Markup {
     }
 }
 
-fn done<'a>(view: &'a View, direction: Direction) -> &'a str {
+fn done(view: &View, direction: Direction) -> &str {
     match direction {
         Direction::Entry | Direction::Passing => view.say("登记成功", "You are checked in"),
         Direction::Exit => view.say("已登记离开", "You have checked out"),

@@ -126,7 +126,7 @@ pub(super) fn detail(view: &View, error: &ApiError) -> String {
 }
 
 /// Names of fields as the forms label them.
-fn field_name<'a>(field: &'a str) -> &'a str {
+fn field_name(field: &str) -> &str {
     match field {
         "organisation" => "单位名称",
         "credit_code" => "统一社会信用代码",

@@ -146,23 +146,21 @@ impl Chromium {
 
     /// What can be read on the page.
     pub async fn text(&self) -> String {
-        self.client.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
+        let read = self.client.execute("return document.body.innerText", Vec::new()).await;
+        // A page that is just being left has no text.
+        read.ok().and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default()
     }
 
     /// Waits until a text can be read, asking for the page again meanwhile.
     pub async fn wait_for(&self, text: &str) {
         let begun = std::time::Instant::now();
         loop {
-            let read = self.client.find(Locator::Css("body")).await;
-            let read = match read {
-                Ok(body) => body.text().await.unwrap_or_default(),
-                Err(_) => String::new(),
-            };
+            let read = self.text().await;
             if read.contains(text) {
                 return;
             }
             assert!(begun.elapsed() < PATIENCE, "`{text}` never came: {read}");
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
             let _again = self.client.refresh().await;
         }
     }

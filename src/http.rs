@@ -10,6 +10,7 @@ pub mod contacts;
 pub mod error;
 pub mod health;
 pub mod letters;
+pub mod pages;
 pub mod permissions;
 pub mod routes;
 pub mod runs;

@@ -6,7 +6,7 @@ use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::auth::Staff;
+use super::auth::{Actor, Staff};
 use super::error::ApiError;
 use super::permissions::{Administer, HoldLetters};
 use super::runs::Nothing;
@@ -63,12 +63,7 @@ pub(crate) async fn stop_letters(
 ) -> Result<HttpResponse, ApiError> {
     let actor = staff.0;
     let work = async |conn: &mut AsyncPgConnection, form: Stop| {
-        let now = web.now();
-        decisions::set_switch(conn, EMERGENCY_STOP, form.stopped, &actor.name, now).await?;
-        let action = if form.stopped { "letters.stopped" } else { "letters.resumed" };
-        let detail = serde_json::json!({});
-        let act = audit::Act { actor: &actor.name, action, subject: EMERGENCY_STOP.to_owned(), detail };
-        audit::append(conn, act, now).await?;
+        set_stopped(&web, conn, &actor, form.stopped).await?;
         Ok(Reply::ok(outbox(conn).await?))
     };
     write.once(&web, &actor.name, work).await
@@ -94,6 +89,21 @@ pub(crate) async fn send_again(
         Ok(Reply::accepted(outbox(conn).await?))
     };
     write.once(&web, &actor.name, work).await
+}
+
+/// Stops all outgoing letters, or lets them go again, for the API and the page.
+pub async fn set_stopped(
+    web: &Web,
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    stopped: bool,
+) -> Result<(), ApiError> {
+    let now = web.now();
+    decisions::set_switch(conn, EMERGENCY_STOP, stopped, &actor.name, now).await?;
+    let action = if stopped { "letters.stopped" } else { "letters.resumed" };
+    let detail = serde_json::json!({});
+    let act = audit::Act { actor: &actor.name, action, subject: EMERGENCY_STOP.to_owned(), detail };
+    Ok(audit::append(conn, act, now).await?)
 }
 
 /// How the outbox stands, for the API and the page.

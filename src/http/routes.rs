@@ -74,6 +74,16 @@ pub const API: &[Route] = &[
     (Method::GET, "/v1/audit", Access::Roles(may::ReadAudit::ROLES)),
 ];
 
+/// Whether a path is one of a route's. A part in braces may be anything, except that a place code has
+/// the form of one, since its route stands at the root.
+pub fn matches(route: &str, path: &str) -> bool {
+    let same = |(route, part): (&str, &str)| match route {
+        "{code}" => super::pages::looks_like_code(part),
+        _ => route.starts_with('{') || route == part,
+    };
+    route.split('/').count() == path.split('/').count() && route.split('/').zip(path.split('/')).all(same)
+}
+
 /// Mounts the API.
 pub fn api(config: &mut ServiceConfig) {
     config.service(health::livez).service(health::readyz).service(
@@ -154,4 +164,18 @@ pub fn document() -> utoipa::openapi::OpenApi {
     let (_, document) =
         actix_web::App::new().into_utoipa_app().openapi(Document::openapi()).configure(api).split_for_parts();
     document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_belongs_to_its_route_only() {
+        assert!(matches("/v1/runs/{id}", "/v1/runs/7"));
+        assert!(!matches("/v1/runs/{id}", "/v1/runs/7/contacts"));
+        assert!(!matches("/v1/runs/{id}", "/v1/cases/7"));
+        assert!(matches("/{code}", "/2000E-PYD2M-3VZ8X-YCTFKC"));
+        assert!(!matches("/{code}", "/robots.txt"));
+    }
 }

@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use utoipa_actix_web::AppExt;
 
 use super::error::ApiError;
-use super::routes::{self, API};
+use super::pages::{self, PAGES};
+use super::routes::{self, API, matches};
 use super::web::Web;
 
 /// How many connections one worker holds at the most.
@@ -51,7 +52,9 @@ pub async fn serve(web: Web, listener: TcpListener, shutdown: watch::Receiver<bo
                 QueryConfig::default().error_handler(|error, _| ApiError::invalid("query", error).into()),
             )
             .service(openapi)
+            .configure(pages::configure)
             .default_service(actix_web::web::to(nowhere))
+            .wrap(from_fn(pages::dress))
             .wrap(from_fn(frame))
     })
     .workers(workers)
@@ -81,19 +84,13 @@ async fn openapi(document: Data<utoipa::openapi::OpenApi>) -> impl Responder {
 
 /// An address that is not there, or a method that it does not take.
 async fn nowhere(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let methods: Vec<&str> =
-        API.iter().filter(|route| matches(route.1, request.path())).map(|route| route.0.as_str()).collect();
+    let here = |route: &&routes::Route| matches(route.1, request.path());
+    let methods: Vec<&str> = API.iter().chain(PAGES).filter(here).map(|route| route.0.as_str()).collect();
     if methods.is_empty() {
         Err(ApiError::NotFound("address"))
     } else {
         Err(ApiError::Method(methods.join(", ")))
     }
-}
-
-/// Whether a path is one of a route's, whose parts in braces may be anything.
-fn matches(route: &str, path: &str) -> bool {
-    let same = |(route, part): (&str, &str)| route.starts_with('{') || route == part;
-    route.split('/').count() == path.split('/').count() && route.split('/').zip(path.split('/')).all(same)
 }
 
 /// Around every request: security headers, and one log line that names the route but not the address,
@@ -125,16 +122,4 @@ async fn frame(
     put(header::REFERRER_POLICY, "no-referrer");
     put(header::CACHE_CONTROL, "no-store");
     Ok(response)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_belongs_to_its_route_only() {
-        assert!(matches("/v1/runs/{id}", "/v1/runs/7"));
-        assert!(!matches("/v1/runs/{id}", "/v1/runs/7/contacts"));
-        assert!(!matches("/v1/runs/{id}", "/v1/cases/7"));
-    }
 }

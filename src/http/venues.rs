@@ -112,7 +112,7 @@ pub(crate) async fn list_venues(
     if let Some(last) = rows.last().filter(|_| rows.len() == usize::try_from(PAGE).unwrap_or(0)) {
         let state = list.state.and_then(|state| serde_json::json!(state).as_str().map(str::to_owned));
         let query = [("after", Some(last.id.to_string())), ("state", state)];
-        response.insert_header(next_page("/v1/venues", query));
+        response.insert_header(next_page("/v1/venues", &query));
     }
     let venues = rows.into_iter().map(|row| show(&web, row, Vec::new())).collect::<Result<Vec<_>, _>>()?;
     Ok(response.json(venues))
@@ -143,11 +143,8 @@ pub(crate) async fn add_point(
 ) -> Result<HttpResponse, ApiError> {
     let venue = permitted(&web, &staff.0, *id).await?;
     let actor = staff.0;
-    let work = async |conn: &mut AsyncPgConnection, form: NewPoint| {
-        let row = form.row(&web, &venue)?;
-        register::insert_points(conn, std::slice::from_ref(&row)).await?;
-        note(&web, conn, &actor, "point.added", format!("point {}", row.id)).await?;
-        Ok(Reply::created(show_point(&web, row)?))
+    let work = async |conn: &mut AsyncPgConnection, form| {
+        Ok(Reply::created(add(&web, conn, &actor, &venue, form).await?))
     };
     write.once(&web, &actor.name, work).await
 }
@@ -280,6 +277,20 @@ pub async fn enter(
     access::link_venue(conn, owner, venue.id).await?;
     note(web, conn, actor, "venue.registered", format!("venue {}", venue.id)).await?;
     show(web, venue, points)
+}
+
+/// Adds a point to a venue.
+pub async fn add(
+    web: &Web,
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    venue: &VenueRow,
+    form: NewPoint,
+) -> Result<Point, ApiError> {
+    let row = form.row(web, venue)?;
+    register::insert_points(conn, std::slice::from_ref(&row)).await?;
+    note(web, conn, actor, "point.added", format!("point {}", row.id)).await?;
+    show_point(web, row)
 }
 
 /// Moves a venue to another state.

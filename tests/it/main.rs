@@ -10,11 +10,14 @@
 mod access;
 mod audit;
 mod bad_input;
+mod browser;
 mod drain;
 mod flow;
 mod laws;
 mod migrations;
 mod openapi;
+mod pages;
+mod pages_access;
 mod privacy;
 mod register;
 mod runs;

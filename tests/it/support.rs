@@ -1,5 +1,7 @@
 //! A service under test: own database, own prefix in Redis, own clock, reached over HTTP.
 
+pub mod browser;
+pub mod chromium;
 pub mod client;
 pub mod database;
 pub mod people;

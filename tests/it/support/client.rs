@@ -40,6 +40,11 @@ impl Client {
         Self { base: format!("http://{address}"), ..self.clone() }
     }
 
+    /// The token, which on a page would be the cookie.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, None, &[]).await
     }

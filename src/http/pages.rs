@@ -1,0 +1,129 @@
+//! Pages: plain HTML that works without scripts, in two languages, for citizens, venues and staff.
+
+mod audit;
+mod case;
+mod cases;
+mod contacts;
+mod desk;
+mod home;
+mod inspect;
+mod layout;
+mod manage;
+mod me;
+mod poster;
+mod qr;
+mod release;
+mod run;
+mod scan;
+mod sign_in;
+mod trouble;
+mod venue;
+mod view;
+mod words;
+
+use actix_web::http::Method;
+use actix_web::web::ServiceConfig;
+
+use super::permissions as may;
+use super::routes::{Access, Route, matches};
+use crate::domain::access::Permission;
+
+pub use self::trouble::dress;
+
+/// The pages and the forms on them. A test asks for each of them in every role and compares.
+pub const PAGES: &[Route] = &[
+    (Method::GET, "/", Access::Public),
+    (Method::GET, "/style.css", Access::Public),
+    (Method::GET, "/go", Access::Public),
+    (Method::POST, "/identity", Access::Public),
+    (Method::GET, "/me", Access::Visitor),
+    (Method::POST, "/me/leave", Access::Visitor),
+    (Method::GET, "/login", Access::Public),
+    (Method::POST, "/login", Access::Public),
+    (Method::POST, "/logout", Access::Roles(may::SignedIn::ROLES)),
+    (Method::GET, "/desk", Access::Roles(may::SignedIn::ROLES)),
+    (Method::GET, "/manage", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/venues", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/venues/new", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/venues/{id}", Access::Roles(may::SeeVenues::ROLES)),
+    (Method::POST, "/manage/venues/{id}/points", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/points/{id}/poster", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/points/{id}/poster.svg", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/inspect", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::POST, "/inspect/{id}", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::GET, "/cases", Access::Roles(may::SeeCases::ROLES)),
+    (Method::POST, "/cases", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/cases/new", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/cases/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::POST, "/cases/{id}/runs", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/cases/{id}/withdrawal", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/runs/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/runs/{id}/contacts", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/runs/{id}/contacts/{visitor}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::POST, "/runs/{id}/exclusions", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/runs/{id}/proposal", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/release", Access::Roles(may::Release::ROLES)),
+    (Method::POST, "/runs/{id}/release", Access::Roles(may::Release::ROLES)),
+    (Method::GET, "/letters", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::POST, "/letters/stop", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::GET, "/audit", Access::Roles(may::ReadAudit::ROLES)),
+    (Method::GET, "/{code}", Access::Public),
+    (Method::POST, "/{code}", Access::Visitor),
+];
+
+/// Mounts the pages. The place code stands last, since its route has no first part of its own.
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .service(home::show)
+        .service(home::style)
+        .service(home::go_to_code)
+        .service(me::identity)
+        .service(me::show)
+        .service(me::leave)
+        .service(sign_in::show)
+        .service(sign_in::take)
+        .service(sign_in::leave)
+        .service(sign_in::desk)
+        .service(manage::list)
+        .service(manage::blank)
+        .service(manage::take)
+        .service(venue::show)
+        .service(venue::add_point)
+        .service(poster::show)
+        .service(poster::picture)
+        .service(inspect::list)
+        .service(inspect::decide)
+        .service(cases::list)
+        .service(cases::blank)
+        .service(cases::report)
+        .service(case::show)
+        .service(case::compute)
+        .service(case::withdraw)
+        .service(run::show)
+        .service(run::propose)
+        .service(contacts::list)
+        .service(contacts::evidence)
+        .service(contacts::exclude)
+        .service(release::list)
+        .service(release::give_word)
+        .service(release::see_outbox)
+        .service(release::stop)
+        .service(audit::show)
+        .service(scan::show)
+        .service(scan::take);
+}
+
+/// Whether a part of a path has the form of a place code, printed or typed with hyphens.
+pub fn looks_like_code(part: &str) -> bool {
+    (21..=40).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// Who may call a page; `None` when there is none at that address.
+fn access_of(method: &Method, path: &str) -> Option<Access> {
+    PAGES.iter().find(|route| route.0 == *method && matches(route.1, path)).map(|route| route.2)
+}
+
+/// Whether an address is one that programs ask, whose errors are never pages.
+fn belongs_to_api(path: &str) -> bool {
+    path.starts_with("/v1/") || matches!(path, "/livez" | "/readyz" | "/openapi.json")
+}

@@ -1,0 +1,128 @@
+//! What every page has around it: head, header, way around, foot.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use maud::{DOCTYPE, Markup, html};
+
+use super::view::View;
+use super::words;
+use crate::domain::access::{Permission, Role};
+use crate::http::auth::Actor;
+use crate::http::permissions as may;
+
+/// A member of staff who is signed in, with the token that forms carry.
+#[derive(Debug)]
+pub(super) struct Signed {
+    pub(super) actor: Actor,
+    pub(super) form_token: String,
+}
+
+/// How a page is laid out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Layout<'a> {
+    /// Whose page it is, for the header.
+    pub(super) signed: Option<&'a Signed>,
+    /// After so many seconds the page is asked for again.
+    pub(super) reload_secs: Option<u32>,
+    /// Tables need room.
+    pub(super) wide: bool,
+}
+
+/// A page for everybody.
+pub(super) fn page(view: &View, status: StatusCode, title: &str, body: &Markup) -> HttpResponse {
+    lay(view, Layout::default(), status, title, body)
+}
+
+/// A page in a given layout.
+pub(super) fn lay(
+    view: &View,
+    layout: Layout<'_>,
+    status: StatusCode,
+    title: &str,
+    body: &Markup,
+) -> HttpResponse {
+    let whole = html! {
+        (DOCTYPE)
+        html lang=(view.lang.tag()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light";
+                @if let Some(secs) = layout.reload_secs { meta http-equiv="refresh" content=(secs); }
+                title { (title) " · " (view.say("场所码", "Place code")) }
+                link rel="stylesheet" href="/style.css";
+            }
+            body.wide[layout.wide] {
+                (header(view, layout.signed))
+                main { (body) }
+            }
+        }
+    };
+    view.send(status, whole)
+}
+
+fn header(view: &View, signed: Option<&Signed>) -> Markup {
+    let (tag, name) = view.lang.other();
+    html! {
+        header {
+            div.bar {
+                a.name href=(if signed.is_some() { "/desk" } else { "/" }) {
+                    (mark()) span { (view.say("场所码", "Place code")) }
+                }
+                @if let Some(address) = view.in_language(tag) {
+                    a href=(address) lang=(tag) hreflang=(tag) { (name) }
+                }
+            }
+            @if let Some(signed) = signed {
+                div.bar {
+                    p.who {
+                        strong { (signed.actor.display_name) }
+                        span.small {
+                            @for (at, role) in signed.actor.roles.iter().enumerate() {
+                                @if at > 0 { (view.say("、", ", ")) }
+                                (words::role(view.lang, *role))
+                            }
+                            " · " (signed.actor.division)
+                        }
+                    }
+                    form.inline method="post" action="/logout" {
+                        (token(signed))
+                        button.quiet type="submit" { (view.say("退出", "Sign out")) }
+                    }
+                }
+                nav aria-label=(view.say("页面", "Pages")) {
+                    @for (path, label) in places(view, &signed.actor.roles) { a href=(path) { (label) } }
+                }
+            }
+        }
+    }
+}
+
+/// The mark of the service: the corner of a code.
+fn mark() -> Markup {
+    html! {
+        svg.mark viewBox="0 0 24 24" aria-hidden="true" {
+            path d="M3 3h8v8H3zM13 3h8v8h-8zM3 13h8v8H3z" fill="none" stroke="currentColor" stroke-width="2.4" {}
+            path d="M14 14h3v3h-3zM18 18h3v3h-3z" fill="currentColor" {}
+        }
+    }
+}
+
+/// The field that ties a form to the session.
+pub(super) fn token(signed: &Signed) -> Markup {
+    html! { input type="hidden" name="form_token" value=(signed.form_token); }
+}
+
+/// The pages that somebody with these roles may open.
+pub(super) fn places<'a>(view: &'a View, roles: &[Role]) -> Vec<(&'static str, &'a str)> {
+    let all = [
+        ("/manage", view.say("我的场所", "Venues"), may::RegisterVenues::ROLES),
+        ("/inspect", view.say("场所审核", "Review"), may::ReviewVenues::ROLES),
+        ("/cases", view.say("病例与流调", "Cases"), may::SeeCases::ROLES),
+        ("/release", view.say("放行", "Release"), may::Release::ROLES),
+        ("/letters", view.say("发件箱", "Outbox"), may::HoldLetters::ROLES),
+        ("/audit", view.say("审计日志", "Audit log"), may::ReadAudit::ROLES),
+    ];
+    let open = |asked: &[Role]| roles.iter().any(|role| asked.contains(role));
+    all.into_iter().filter(|(_, _, asked)| open(asked)).map(|(path, label, _)| (path, label)).collect()
+}

@@ -1,0 +1,240 @@
+//! The page behind a place code: one press, and the result to show at the door.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, get, post};
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+use serde::Deserialize;
+use url::Url;
+use uuid::{NoContext, Timestamp, Uuid};
+
+use super::desk::SentByVisitor;
+use super::home::kept_for;
+use super::layout::page;
+use super::trouble::refuse;
+use super::view::View;
+use super::words::{self, Tone, shape};
+use crate::domain::place_code::{PlaceCode, SignedCode};
+use crate::domain::point::{NotInForce, PointFacts};
+use crate::domain::scan::Direction;
+use crate::domain::stay::SAME_SCAN;
+use crate::domain::token::form_token;
+use crate::http::auth::Vouched;
+use crate::http::error::ApiError;
+use crate::http::scans::{OwnScan, ScanReceipt, place, take_own};
+use crate::http::web::Web;
+use crate::store::access;
+
+/// What the buttons send.
+#[derive(Debug, Deserialize)]
+struct Pressed {
+    id: Uuid,
+    direction: Direction,
+}
+
+/// A code that answers, with its point.
+struct Place {
+    code: SignedCode,
+    facts: std::sync::Arc<PointFacts>,
+}
+
+/// Shows where a code hangs, what is recorded, and one big button.
+#[get("/{code:[0-9A-Za-z-]{21,40}}")]
+pub(super) async fn show(
+    view: View,
+    web: Data<Web>,
+    code: Path<String>,
+    visitor: Result<Vouched, ApiError>,
+) -> Result<HttpResponse, ApiError> {
+    let place = match open(&view, &web, &code).await? {
+        Ok(place) => place,
+        Err(refusal) => return Ok(refusal),
+    };
+    let way_on = match &visitor {
+        Ok(visitor) => buttons(&view, &web, &place, visitor),
+        Err(_) => channels(&view, &web, &format!("/{}", place.code)).await?,
+    };
+    let body = html! {
+        (heading(&place.facts))
+        (way_on)
+        section.note {
+            h2 { (view.say("记录什么", "What is recorded")) }
+            p { (view.say("场所、点位、时间和您的代号，不含姓名、证件号码和手机号。", "Venue, point, time and your pseudonym; no name, number or phone.")) " " (kept_for(&view, &web)) }
+        }
+    };
+    Ok(page(&view, StatusCode::OK, &place.facts.venue_name, &body))
+}
+
+/// Takes the scan and shows the result.
+#[post("/{code:[0-9A-Za-z-]{21,40}}")]
+pub(super) async fn take(
+    web: Data<Web>,
+    code: Path<String>,
+    sent: SentByVisitor<Pressed>,
+) -> Result<HttpResponse, ApiError> {
+    let SentByVisitor { view, visitor, form } = sent;
+    if let Err(refusal) = open(&view, &web, &code).await? {
+        return Ok(refusal);
+    }
+    let receipt = scan(&web, &visitor, code.into_inner(), form.id, form.direction).await?;
+    let body = result(&view, &web, &receipt, form.direction);
+    Ok(page(&view, StatusCode::OK, done(&view, form.direction), &body))
+}
+
+/// Takes a scan from a page. The id was made when the page was, and within two minutes its time is that
+/// of the scan too, so that a button pressed twice is one scan.
+pub(super) async fn scan(
+    web: &Web,
+    visitor: &Vouched,
+    code: String,
+    id: Uuid,
+    direction: Direction,
+) -> Result<ScanReceipt, ApiError> {
+    let now = web.now();
+    let made = id.get_timestamp().map(|stamp| stamp.to_unix());
+    let made = made.and_then(|(secs, nanos)| DateTime::from_timestamp(i64::try_from(secs).ok()?, nanos));
+    let occurred_at = made.filter(|made| *made <= now && now - *made < SAME_SCAN);
+    let scan = OwnScan { id: Some(id), code, occurred_at, direction: Some(direction), phone_cell: None };
+    take_own(web, visitor.token.visitor, scan).await
+}
+
+/// An id that carries the time, for the hidden field of a button.
+pub(super) fn fresh_id(now: DateTime<Utc>) -> Uuid {
+    let secs = u64::try_from(now.timestamp()).unwrap_or_default();
+    Uuid::new_v7(Timestamp::from_unix(NoContext, secs, now.timestamp_subsec_nanos()))
+}
+
+/// One button for each channel; whoever comes back from there is sent on to `path`.
+pub(super) async fn channels(view: &View, web: &Web, path: &str) -> Result<Markup, ApiError> {
+    let mut conn = web.app.store.conn().await?;
+    let known = access::channels(&mut conn).await?;
+    let address = |page_url: &str| {
+        let mut url: Url = page_url.parse().ok()?;
+        let back = web.app.config.public_url.join(path).ok()?;
+        url.query_pairs_mut().append_pair("return", back.as_str());
+        Some(url)
+    };
+    Ok(html! {
+        p { (view.say("第一次使用，请先通过以下平台确认身份，之后自动返回。", "Please confirm who you are on one of these platforms first; you come back by yourself.")) }
+        @for channel in &known {
+            @if let Some(url) = address(&channel.page_url) {
+                p { a.button.big href=(url) rel="noreferrer" { (view.say("前往确认：", "Confirm with ")) (channel.name) } }
+            }
+        }
+        @if known.is_empty() {
+            p.wrong { (view.say("暂无可用的身份平台，请联系工作人员登记。", "No platform is available. Please ask the staff to register you.")) }
+        }
+    })
+}
+
+/// The place of a code, or the page that says why there is none.
+async fn open(view: &View, web: &Web, text: &str) -> Result<Result<Place, HttpResponse>, ApiError> {
+    let forged = || {
+        refuse(
+            view,
+            StatusCode::NOT_FOUND,
+            Tone::Stopped,
+            (
+                "这不是有效的场所码",
+                "编码不正确，或海报不是由本服务发放的。请不要在来路不明的页面填写个人信息，并告知店内工作人员。",
+            ),
+            (
+                "This is not a genuine place code",
+                "The code does not check, or the poster is not one of ours. Do not enter anything on pages you do not know, and please tell the staff.",
+            ),
+        )
+    };
+    if PlaceCode::parse(text, &web.app.keys).is_err() {
+        return Ok(Err(forged()));
+    }
+    let (code, facts) = match place(web, text).await {
+        Err(ApiError::NotFound(_)) => return Ok(Err(forged())),
+        found => found?,
+    };
+    if let Err(why) = facts.check(code.generation, web.now()) {
+        return Ok(Err(not_in_force(view, why)));
+    }
+    let signed = code.sign(&web.app.keys).ok_or(ApiError::NotFound("code"))?;
+    Ok(Ok(Place { code: signed, facts }))
+}
+
+fn not_in_force(view: &View, why: NotInForce) -> HttpResponse {
+    let refuse = |status, chinese, english| refuse(view, status, Tone::Stopped, chinese, english);
+    match why {
+        NotInForce::Venue => refuse(
+            StatusCode::CONFLICT,
+            ("该场所暂不接受扫码", "场所尚未通过审核，或已暂停、关闭。您无需登记，请告知店内工作人员。"),
+            (
+                "This venue does not take scans at present",
+                "It is not approved yet, suspended or closed. You need not do anything; please tell the staff.",
+            ),
+        ),
+        NotInForce::Revoked => refuse(
+            StatusCode::GONE,
+            ("这张场所码已作废", "请找找附近的新海报，或请工作人员协助登记。"),
+            (
+                "This place code was revoked",
+                "Look for a newer poster nearby, or ask the staff to register you.",
+            ),
+        ),
+        NotInForce::Replaced | NotInForce::Unprinted => refuse(
+            StatusCode::GONE,
+            ("这张海报已经更换", "请扫描门口的新海报，或请工作人员协助登记。"),
+            (
+                "This poster was replaced",
+                "Please scan the newer poster at the door, or ask the staff to register you.",
+            ),
+        ),
+    }
+}
+
+fn heading(facts: &PointFacts) -> Markup {
+    html! { div.place { h1 { (facts.venue_name) } p.point { (facts.name) } } }
+}
+
+fn buttons(view: &View, web: &Web, place: &Place, visitor: &Vouched) -> Markup {
+    let token = form_token(web.app.keys.token(), &visitor.text);
+    // Each button has an id of its own: in and out are two scans, pressed from one page.
+    let button = |direction: &str, class: &str, label: &str| {
+        html! {
+            form method="post" action={ "/" (place.code) } {
+                input type="hidden" name="form_token" value=(token);
+                input type="hidden" name="id" value=(fresh_id(web.now()));
+                input type="hidden" name="direction" value=(direction);
+                button class=(class) type="submit" { (label) }
+            }
+        }
+    };
+    html! {
+        (button("entry", "big", view.say("确认进入", "I am here")))
+        (button("exit", "quiet", view.say("离开此处", "I am leaving")))
+    }
+}
+
+fn done(view: &View, direction: Direction) -> &str {
+    match direction {
+        Direction::Entry | Direction::Passing => view.say("登记成功", "You are checked in"),
+        Direction::Exit => view.say("已登记离开", "You have checked out"),
+    }
+}
+
+fn result(view: &View, web: &Web, receipt: &ScanReceipt, direction: Direction) -> Markup {
+    let secs = web.app.config.receipt_life.as_secs();
+    html! {
+        section.status.good aria-labelledby="done" {
+            (shape(Tone::Good))
+            h1 #done { (done(view, direction)) }
+            p.venue { (receipt.venue) }
+            p.point { (receipt.point) }
+            p.when { (view.time(receipt.occurred_at)) }
+            p.small { (words::presence(view.lang, receipt.presence)) }
+        }
+        section.note {
+            h2 { (view.say("凭证（供工作人员核验）", "Receipt, for the staff to verify")) }
+            p.reference { (receipt.receipt) }
+            p.small { (view.say("有效时间（秒）：", "Valid for so many seconds: ")) (secs) (view.say("。截图不能作为凭证。", ". A screenshot proves nothing.")) }
+        }
+        p { a.button.quiet href="/me" { (view.say("我的记录", "My records")) } }
+    }
+}

@@ -1,0 +1,190 @@
+//! Errors on pages are pages: what is wrong in words, and a way back.
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use maud::html;
+use url::form_urlencoded;
+
+use super::layout::page;
+use super::view::{View, go};
+use super::words::{Tone, class_of, shape};
+use super::{access_of, belongs_to_api};
+use crate::http::error::ApiError;
+use crate::http::routes::Access;
+
+/// Around every request: where a page was asked for, an error becomes a page, and whoever is not
+/// signed in is asked to sign in.
+pub async fn dress(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let response = next.call(request).await?.map_into_boxed_body();
+    let Some(error) = response.response().error().and_then(|error| error.as_error::<ApiError>()) else {
+        return Ok(response);
+    };
+    if !asks_for_page(response.request()) {
+        return Ok(response);
+    }
+    let mut dressed = answer(response.request(), error);
+    for name in [header::ALLOW, header::RETRY_AFTER] {
+        if let Some(value) = response.headers().get(&name) {
+            dressed.headers_mut().insert(name, value.clone());
+        }
+    }
+    Ok(response.into_response(dressed))
+}
+
+/// Whether the answer is to be a page: at the address of one, or for a browser that lost its way.
+fn asks_for_page(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let browser = || accept.is_some_and(|accept| accept.contains("text/html"));
+    !belongs_to_api(request.path()) && (access_of(request.method(), request.path()).is_some() || browser())
+}
+
+fn answer(request: &HttpRequest, error: &ApiError) -> HttpResponse {
+    let access = access_of(request.method(), request.path());
+    let staff = matches!(access, Some(Access::Roles(_)));
+    if staff && matches!(error, ApiError::Unauthenticated(_)) {
+        // What a form would have done is not done by signing in, so only a page is gone back to.
+        let back = if request.method() == Method::GET { request.uri().to_string() } else { "/desk".into() };
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("next", &back).finish();
+        return go(&format!("/login?{query}"));
+    }
+    explain(&View::of(request), error, if staff { "/desk" } else { "/" })
+}
+
+/// The page that says what is wrong.
+pub(super) fn explain(view: &View, error: &ApiError, back: &str) -> HttpResponse {
+    let title = title(view, error);
+    let detail = detail(view, error);
+    let tone = if error.status_code().is_server_error() { Tone::Waiting } else { Tone::Stopped };
+    let body = html! {
+        section class={ "status " (class_of(tone)) } { (shape(tone)) h1 { (title) } p { (detail) } }
+        p { a.button href=(back) { (view.say("返回", "Go back")) } }
+        p.small { (error.status_code().as_u16()) }
+    };
+    page(view, error.status_code(), title, &body)
+}
+
+/// The page that says why something is not there for a visitor.
+pub(super) fn refuse(
+    view: &View,
+    status: StatusCode,
+    tone: Tone,
+    chinese: (&str, &str),
+    english: (&str, &str),
+) -> HttpResponse {
+    let title = view.say(chinese.0, english.0);
+    let body = html! {
+        section class={ "status " (class_of(tone)) } {
+            (shape(tone)) h1 { (title) } p { (view.say(chinese.1, english.1)) }
+        }
+        p { a.button href="/" { (view.say("手动输入编码", "Type a code")) } }
+    };
+    page(view, status, title, &body)
+}
+
+fn title<'a>(view: &'a View, error: &ApiError) -> &'a str {
+    match error {
+        ApiError::Malformed(_) | ApiError::TooLarge(_) => {
+            view.say("无法读取该请求", "This request cannot be read")
+        }
+        ApiError::Unauthenticated(_) => view.say("请先确认身份", "Please say who you are"),
+        ApiError::Forbidden(_) => view.say("不允许该操作", "This is not allowed"),
+        ApiError::NotFound(_) => view.say("没有找到", "Not found"),
+        ApiError::Method(_) => view.say("该地址不支持此操作", "This address does not take that"),
+        ApiError::Conflict(_) => view.say("现在不能这样做", "This cannot be done now"),
+        ApiError::Invalid { .. } => view.say("填写有误", "Something is not right"),
+        ApiError::TooMany(_) => view.say("操作过于频繁", "Too many requests"),
+        ApiError::Busy => view.say("服务繁忙", "The service is busy"),
+        ApiError::Internal(_) => view.say("系统出错", "Something went wrong"),
+    }
+}
+
+/// What is wrong, in a sentence.
+pub(super) fn detail(view: &View, error: &ApiError) -> String {
+    let english = error.to_string();
+    if view.say("zh", "en") == "en" {
+        return english;
+    }
+    match error {
+        ApiError::Forbidden(text) | ApiError::Conflict(text) | ApiError::Unauthenticated(text) => {
+            in_chinese(text).map_or(english, str::to_owned)
+        }
+        ApiError::NotFound(_) => "该内容不存在，可能已被删除或地址有误。".to_owned(),
+        ApiError::TooMany(secs) => format!("请等待 {secs} 秒后再试。"),
+        ApiError::Busy => "请稍后再试。".to_owned(),
+        ApiError::Internal(_) => "我们这边出了问题，请稍后再试。".to_owned(),
+        ApiError::Invalid { field, reason } => {
+            format!("{}：{}", field_name(field), in_chinese(reason).unwrap_or(reason))
+        }
+        ApiError::Malformed(_) | ApiError::TooLarge(_) | ApiError::Method(_) => english,
+    }
+}
+
+/// Names of fields as the forms label them.
+fn field_name(field: &str) -> &str {
+    match field {
+        "organisation" => "单位名称",
+        "credit_code" => "统一社会信用代码",
+        "name" => "场所名称",
+        "points.name" => "点位名称",
+        "category" => "场所类别",
+        "division" => "区划代码",
+        "address" => "地址",
+        "position" => "经纬度",
+        "capacity" => "容量",
+        "contact_name" => "联系人",
+        "contact_phone" => "联系电话",
+        "reason" => "理由",
+        "purpose" => "目的",
+        "visitor" => "来访者代号",
+        "dates" => "日期",
+        "onset_at" => "发病时间",
+        "sampled_at" => "采样时间",
+        "isolated_at" => "隔离时间",
+        "authority" => "报告机构",
+        "legal_basis" => "法律依据",
+        "rule_pack" => "规则包",
+        "code" => "场所码",
+        "return_to" => "返回地址",
+        "form" => "表单",
+        other => other,
+    }
+}
+
+/// What staff meet most. What stands only in English is shown in English rather than not at all.
+fn in_chinese(english: &str) -> Option<&'static str> {
+    Some(match english {
+        "this form has expired; open the page again" => "表单已过期，请重新打开页面。",
+        "your role may not do this" => "您的角色没有此权限。",
+        "this belongs to another jurisdiction" => "该内容属于其他辖区。",
+        "this venue is not yours" => "该场所不由您管理。",
+        "this division is not yours" => "该区划不在您的辖区内。",
+        "only a person may do this" => "此操作只能由工作人员本人进行。",
+        "name or password is wrong" => "用户名或密码错误。",
+        "the assertion is forged, stale, or meant for others" => "身份凭证无效或已过期，请重新扫码。",
+        "the channel is not known" => "该身份平台未在本服务登记。",
+        "a visitor token is needed" => "请先通过身份平台确认身份。",
+        "the visitor token is not genuine or has ended" => "身份确认已过期，请重新确认。",
+        "this form was sent from another site" => "该表单来自其他网站，已拒绝。",
+        "only a computed run can be proposed, and only once" => "只有已算出的结果可以提交，且只能提交一次。",
+        "only a proposed run can be released" => "只有已提交的提案可以放行。",
+        "whoever proposed a run cannot release it" => "提交人不能放行自己的提案。",
+        "you have given your word already; it takes another officer's" => {
+            "您已表示同意，还需要另一位放行人员同意。"
+        }
+        "contacts can be left out only before the run is proposed" => "只能在提交之前排除接触者。",
+        "the case was withdrawn already" => "该病例已经撤回。",
+        "the venue is not in a state that this decision fits" => "场所当前状态不适用此决定。",
+        "this is there already" => "已存在相同内容。",
+        "must be 32 hexadecimal digits in lower case" => "应为 32 位小写十六进制数字。",
+        "must be a date and time: 2026-03-10T14:30" => "应为日期和时间，例如 2026-03-10T14:30。",
+        "must be a path of this service" => "必须是本服务内的地址。",
+        "must be a number" => "应为数字。",
+        _ => return None,
+    })
+}

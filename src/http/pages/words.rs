@@ -1,0 +1,198 @@
+//! The words for what the domain knows, in both languages, and shapes beside them.
+
+use maud::{Markup, html};
+
+use super::view::Lang;
+use crate::domain::access::Role;
+use crate::domain::case::CaseKind;
+use crate::domain::exposure::Relation;
+use crate::domain::rule_pack::{Class, Colour};
+use crate::domain::scan::Presence;
+use crate::domain::stay::EndedBy;
+use crate::domain::venue::{Granularity, VenueState};
+use crate::store::runs::RunState;
+
+/// What a state feels like: a colour and a shape, always beside a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// A disc with a tick.
+    Good,
+    /// A ring.
+    Waiting,
+    /// A triangle with an exclamation mark.
+    Careful,
+    /// An octagon with a bar.
+    Stopped,
+    /// A square with a bar.
+    Over,
+}
+
+/// A shape for a tone, so that nobody needs to tell colours apart.
+pub(super) fn shape(tone: Tone) -> Markup {
+    html! {
+        svg.shape viewBox="0 0 48 48" aria-hidden="true" {
+            @match tone {
+                Tone::Good => { circle.fill cx="24" cy="24" r="22" {} path.line d="M13 25l8 8 15-17" {} }
+                Tone::Waiting => { circle.ring cx="24" cy="24" r="19" {} path.hand d="M24 13v12l8 5" {} }
+                Tone::Careful => { path.fill d="M24 3L46 43H2z" {} path.line d="M24 17v13M24 36v1" {} }
+                Tone::Stopped => { path.fill d="M15 2h18l13 13v18L33 46H15L2 33V15z" {} path.line d="M13 24h22" {} }
+                Tone::Over => { rect.fill x="4" y="4" width="40" height="40" rx="6" {} path.line d="M13 24h22" {} }
+            }
+        }
+    }
+}
+
+/// The class of the style sheet for a tone.
+pub(super) fn class_of(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "good",
+        Tone::Waiting => "waiting",
+        Tone::Careful => "careful",
+        Tone::Stopped => "stopped",
+        Tone::Over => "over",
+    }
+}
+
+/// Colour, shape and word.
+pub(super) fn badge(tone: Tone, word: &str) -> Markup {
+    html! { span class={ "badge " (class_of(tone)) } { (shape(tone)) span { (word) } } }
+}
+
+pub(super) fn venue_state(lang: Lang, state: VenueState) -> Markup {
+    match state {
+        VenueState::Submitted => badge(Tone::Waiting, lang.say("待审核", "Submitted")),
+        VenueState::Approved => badge(Tone::Good, lang.say("已通过", "Approved")),
+        VenueState::Suspended => badge(Tone::Stopped, lang.say("已暂停", "Suspended")),
+        VenueState::Closed => badge(Tone::Over, lang.say("已关闭", "Closed")),
+    }
+}
+
+pub(super) fn run_state(lang: Lang, state: RunState) -> Markup {
+    match state {
+        RunState::Queued => badge(Tone::Waiting, lang.say("排队计算中", "Queued")),
+        RunState::Computed => badge(Tone::Good, lang.say("已算出，未生效", "Computed, nothing is out")),
+        RunState::Failed => badge(Tone::Stopped, lang.say("计算失败", "Failed")),
+        RunState::Proposing => badge(Tone::Waiting, lang.say("正在生成提案", "Being proposed")),
+        RunState::Proposed => badge(Tone::Careful, lang.say("待两人放行", "Waits for two officers")),
+        RunState::Released => badge(Tone::Good, lang.say("已放行", "Released")),
+        RunState::Withdrawn => badge(Tone::Over, lang.say("已撤回", "Withdrawn")),
+    }
+}
+
+pub(super) fn colour(lang: Lang, colour: Colour) -> Markup {
+    match colour {
+        Colour::Green => badge(Tone::Good, lang.say("绿码", "Green")),
+        Colour::Yellow => badge(Tone::Careful, lang.say("黄码", "Yellow")),
+        Colour::Red => badge(Tone::Stopped, lang.say("红码", "Red")),
+    }
+}
+
+pub(super) fn class(lang: Lang, class: Class) -> &'static str {
+    match class {
+        Class::Close => lang.say("密切接触者", "Close contact"),
+        Class::Secondary => lang.say("次密切接触者", "Contact of a contact"),
+        Class::SameVehicle => lang.say("同乘交通工具", "Same vehicle"),
+        Class::ExposedPlace => lang.say("同时段到过同一场所", "Same place at the same time"),
+        Class::Companion => lang.say("时空伴随", "Same area for long"),
+        Class::Residual => lang.say("病例离开后不久到过", "There soon after the case"),
+    }
+}
+
+pub(super) fn role(lang: Lang, role: Role) -> &'static str {
+    match role {
+        Role::Administrator => lang.say("系统管理员", "Administrator"),
+        Role::VenueManager => lang.say("场所管理员", "Venue manager"),
+        Role::Inspector => lang.say("场所核查员", "Inspector"),
+        Role::Investigator => lang.say("流调人员", "Investigator"),
+        Role::ReleasingOfficer => lang.say("放行人员", "Releasing officer"),
+        Role::ChiefOfficer => lang.say("首席放行人员", "Chief officer"),
+        Role::Auditor => lang.say("审计员", "Auditor"),
+        Role::ScanSource => lang.say("扫码数据来源", "Source of scans"),
+    }
+}
+
+pub(super) fn case_kind(lang: Lang, kind: CaseKind) -> &'static str {
+    match kind {
+        CaseKind::Confirmed => lang.say("确诊病例", "Confirmed"),
+        CaseKind::Suspected => lang.say("疑似病例", "Suspected"),
+        CaseKind::Asymptomatic => lang.say("无症状感染者", "Asymptomatic"),
+    }
+}
+
+pub(super) fn presence(lang: Lang, presence: Presence) -> &'static str {
+    match presence {
+        Presence::Contradicted => {
+            lang.say("与手机位置不符（不作为判定依据）", "contradicted (never leads to a colour)")
+        }
+        Presence::Unproven => lang.say("自行扫码", "own scan"),
+        Presence::Plausible => lang.say("自行扫码，位置相符", "own scan, phone nearby"),
+        Presence::Verified => lang.say("现场核验", "seen by staff or a device"),
+    }
+}
+
+pub(super) fn ended_by(lang: Lang, ended: EndedBy) -> &'static str {
+    match ended {
+        EndedBy::Assumed => lang.say("按通常停留时间推定", "assumed by the usual stay"),
+        EndedBy::ClosingTime => lang.say("场所关门", "closing time"),
+        EndedBy::NextScan => lang.say("在别处扫码", "scanned elsewhere"),
+        EndedBy::Left => lang.say("扫码离开", "scanned out"),
+    }
+}
+
+pub(super) fn relation(lang: Lang, relation: Relation) -> &'static str {
+    match relation {
+        Relation::SamePoint => lang.say("同一点位", "same point"),
+        Relation::SameVenue => lang.say("同一场所", "same venue"),
+        Relation::NearbyCell => lang.say("邻近网格", "nearby cell"),
+    }
+}
+
+pub(super) fn granularity(lang: Lang, granularity: Granularity) -> &'static str {
+    match granularity {
+        Granularity::Seat => lang.say("座位", "Seat"),
+        Granularity::Room => lang.say("房间", "Room"),
+        Granularity::Floor => lang.say("楼层", "Floor"),
+        Granularity::Hall => lang.say("大厅", "Hall"),
+        Granularity::OpenAir => lang.say("露天", "Open air"),
+        Granularity::Vehicle => lang.say("车厢", "Vehicle"),
+    }
+}
+
+/// The value that stands for a granularity in a form.
+pub(super) fn granularity_word(granularity: Granularity) -> &'static str {
+    match granularity {
+        Granularity::Seat => "seat",
+        Granularity::Room => "room",
+        Granularity::Floor => "floor",
+        Granularity::Hall => "hall",
+        Granularity::OpenAir => "open_air",
+        Granularity::Vehicle => "vehicle",
+    }
+}
+
+/// A length of time in minutes, or hours and minutes.
+pub(super) fn duration(lang: Lang, secs: i64) -> String {
+    let (hours, mins) = (secs / 3600, secs % 3600 / 60);
+    match (lang, hours) {
+        (Lang::Chinese, 0) => format!("{mins} 分钟"),
+        (Lang::Chinese, _) => format!("{hours} 小时 {mins} 分钟"),
+        (Lang::English, 0) => format!("{mins} min"),
+        (Lang::English, _) => format!("{hours} h {mins} min"),
+    }
+}
+
+/// A count of visitors at a venue. Small ones are hidden, since they could tell who was there.
+pub(super) fn count(visitors: i64) -> String {
+    const SHOWN_FROM: i64 = 5;
+    if (1..SHOWN_FROM).contains(&visitors) { format!("<{SHOWN_FROM}") } else { visitors.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_counts_are_hidden() {
+        assert_eq!([0, 1, 4, 5].map(count), ["0", "<5", "<5", "5"]);
+    }
+}

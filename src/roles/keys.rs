@@ -38,7 +38,9 @@ pub(crate) fn keys(args: &KeysArgs) -> anyhow::Result<()> {
     if args.issuer {
         let key = data_encoding::HEXLOWER.encode(issuer.channel_public_key().as_bytes());
         say(format!("PUT /v1/channels/{}: public_key {key}", issuer.channel()));
-        say("ISSUER_SECRETS_FILE: a line `ISSUER = \"…\"` with its letters_secret, under the id of PUT /v1/issuers/ISSUER");
+        say(
+            "ISSUER_SECRETS_FILE: a line `ISSUER = \"…\"` with its letters_secret, under the id of PUT /v1/issuers/ISSUER",
+        );
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod cases;
+mod contact_file;
 mod demo;
 mod house;
 mod keys;

@@ -10,6 +10,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use serde::{Deserialize, Serialize};
 
 use super::keys::write_secret;
+use super::packs;
 use super::terminal::remark;
 use crate::app::App;
 use crate::clock::Clock;
@@ -222,9 +223,11 @@ impl House {
         self.folder.clone().unwrap_or_default().join("clock-shift")
     }
 
-    /// Brings the tables to this release's form and returns what was run.
+    /// Brings the tables to this release's form, loads the rule packs that come with it, and returns what was run.
     pub(crate) async fn migrate(&self) -> anyhow::Result<Vec<String>> {
-        store::migrate(&self.database_url).await.context("migrating the database")
+        let run = store::migrate(&self.database_url).await.context("migrating the database")?;
+        packs::load_shipped(&mut *self.store()?.conn().await?, Clock::System.now()).await?;
+        Ok(run)
     }
 
     /// A few connections to Postgres.

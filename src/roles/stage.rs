@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 use url::Url;
 
 use super::house::{House, HouseArgs, ISSUER};
+use super::signals;
 use super::terminal::remark;
-use super::{packs, signals};
 use crate::clock::Clock;
 use crate::domain::venue::Division;
 use crate::embedded::Roles;
@@ -193,7 +193,6 @@ async fn furnish(house: &House, args: &StageArgs, issuer_url: &Url) -> anyhow::R
     let now = Clock::System.now();
     let keys = IssuerKeys::read(&house.issuer_keys_file().context("a private house has issuer keys")?)?;
     let mut conn = house.store()?.conn().await?;
-    packs::load_shipped(&mut conn, now).await?;
     let channel = ChannelRow {
         id: keys.channel().to_owned(),
         name: "健康码 Health code".to_owned(),

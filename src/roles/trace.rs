@@ -1,5 +1,6 @@
 //! `trace`: one run of a case, computed now, with a summary that names nobody.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -8,6 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::cases::{investigator, signature};
+use super::contact_file;
 use super::house::{House, HouseArgs};
 use super::terminal::{remark, say};
 use crate::app::App;
@@ -43,6 +45,10 @@ pub(crate) struct TraceArgs {
     /// The login of the investigator who asks.
     #[arg(long)]
     by: String,
+
+    /// Write the contacts to this file, as CSV by pseudonym. The look is written down, and they can see it.
+    #[arg(long)]
+    contacts: Option<PathBuf>,
 }
 
 fn pack(text: &str) -> Result<(String, i32), String> {
@@ -66,7 +72,13 @@ pub(crate) async fn compute(args: &TraceArgs) -> anyhow::Result<()> {
     if let (Some(from), Some(until)) = (done.infectious_from, done.infectious_until) {
         say(format!("infectious  {from} to {until}"));
     }
-    say(format!("summary   {}", done.summary.unwrap_or_default()));
+    say(format!("summary   {}", done.summary.clone().unwrap_or_default()));
+    if let Some(path) = &args.contacts
+        && done.failure.is_none()
+    {
+        let count = contact_file::write(&app, &done, &args.by, purpose, path).await?;
+        say(format!("contacts  {count} in {}", path.display()));
+    }
     drop(app);
     house.close()?;
     match done.failure {

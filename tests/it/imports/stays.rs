@@ -12,7 +12,7 @@ use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use placecode::domain::visitor::{IdentityKind, Visitor};
 use uuid::Uuid;
 
-use crate::support::{House, VISITOR_KEY, number, refused};
+use super::house::{House, VISITOR_KEY, number, refused};
 
 #[derive(QueryableByName, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Seen {

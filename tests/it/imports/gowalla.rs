@@ -1,5 +1,6 @@
 //! A real data set: its scans become the stays of a naive reckoning, and people of it who are reported as cases have
 //! the contacts of a brute-force one.
+#![expect(clippy::print_stdout, reason = "the log of a test tells how long a real history takes")]
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -127,9 +128,10 @@ fn report(house: &House, ill: &Ill, number: &str, asymptomatic: bool) -> String 
     let (first, later) = (from.to_rfc3339(), (from + TimeDelta::days(1)).to_rfc3339());
     let dates = ["--isolated", &until, "--sampled"];
     let who = ["--identity", number, "--identity-kind", "other", "--by", "li", "--division", "310101"];
-    let kind = match asymptomatic {
-        true => vec![&first, "--kind", "asymptomatic"],
-        false => vec![&later, "--kind", "confirmed", "--onset", &first],
+    let kind = if asymptomatic {
+        vec![&first, "--kind", "asymptomatic"]
+    } else {
+        vec![&later, "--kind", "confirmed", "--onset", &first]
     };
     let authority = ["--authority", "上海市疾病预防控制中心"];
     let args = [&["cases", "report"], &who[..], &authority, &dates, &kind].concat();

@@ -84,7 +84,9 @@ fn by_venue(stays: &BTreeSet<Stayed>) -> BTreeMap<&str, Vec<&Stayed>> {
     for stay in stays {
         venues.entry(&stay.venue).or_default().push(stay);
     }
-    venues.values_mut().for_each(|here| here.sort_by_key(|stay| stay.from_at));
+    for here in venues.values_mut() {
+        here.sort_by_key(|stay| stay.from_at);
+    }
     venues
 }
 

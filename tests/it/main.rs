@@ -10,6 +10,7 @@
 mod access;
 mod audit;
 mod bad_input;
+mod cli;
 mod drain;
 mod flow;
 mod imports;

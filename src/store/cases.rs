@@ -8,6 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::register::division_pattern;
+use super::scans::earliest_beginning;
 use super::schema::{cases, trail_stays};
 use super::{StoreError, sound};
 use crate::domain::case::{CaseDates, CaseKind};
@@ -119,7 +120,7 @@ pub async fn pull_trail(
     sql_query(
         "with seen as (
              select point_id, from_at, until_at, id from stays
-             where visitor = $2 and from_at >= $3 - interval '48 hours' and from_at < $4 and until_at > $3
+             where visitor = $2 and from_at >= $6 and from_at < $4 and until_at > $3
                and presence > 0
          ), gone as (
              update trail_stays t set removed_at = $5
@@ -136,6 +137,7 @@ pub async fn pull_trail(
     .bind::<Timestamptz, _>(span.from())
     .bind::<Timestamptz, _>(span.until())
     .bind::<Timestamptz, _>(now)
+    .bind::<Timestamptz, _>(earliest_beginning(span))
     .execute(conn)
     .await?;
     Ok(())

@@ -7,6 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{StoreError, sound};
+use crate::domain::catalogue::LONGEST_STAY;
 use crate::domain::numbered::Numbered;
 use crate::domain::position::{cell_from_i64, cell_to_i64};
 use crate::domain::scan::{Direction, Method, Presence, Scan};
@@ -127,6 +128,7 @@ pub async fn within(
     conn: &mut AsyncPgConnection,
     spans: &[(Visitor, Span)],
 ) -> Result<Vec<(Scan, String)>, StoreError> {
+    let Some(outer) = outer(spans) else { return Ok(Vec::new()) };
     let (visitors, from, until) = columns(spans);
     let rows: Vec<ScanRow> = sql_query(
         "select s.visitor, s.occurred_at, s.id, s.point_id, s.cell, s.received_at, s.direction, s.method,
@@ -134,11 +136,14 @@ pub async fn within(
          from unnest($1, $2, $3) as w (visitor, from_at, until_at)
          join scans s on s.visitor = w.visitor and s.occurred_at >= w.from_at and s.occurred_at < w.until_at
          join points p on p.id = s.point_id
-         join venues v on v.id = p.venue_id",
+         join venues v on v.id = p.venue_id
+         where s.occurred_at >= $4 and s.occurred_at < $5",
     )
     .bind::<Array<SqlUuid>, _>(visitors)
     .bind::<Array<Timestamptz>, _>(from)
     .bind::<Array<Timestamptz>, _>(until)
+    .bind::<Timestamptz, _>(outer.from())
+    .bind::<Timestamptz, _>(outer.until())
     .load(conn)
     .await?;
     rows.into_iter().map(ScanRow::read).collect()
@@ -149,15 +154,19 @@ pub async fn stays_beginning_within(
     conn: &mut AsyncPgConnection,
     spans: &[(Visitor, Span)],
 ) -> Result<Vec<Stay>, StoreError> {
+    let Some(outer) = outer(spans) else { return Ok(Vec::new()) };
     let (visitors, from, until) = columns(spans);
     let rows: Vec<StayRow> = sql_query(
         "select s.point_id, s.from_at, s.id, s.visitor, s.until_at, s.cell, s.ended_by, s.presence
          from unnest($1, $2, $3) as w (visitor, from_at, until_at)
-         join stays s on s.visitor = w.visitor and s.from_at >= w.from_at and s.from_at < w.until_at",
+         join stays s on s.visitor = w.visitor and s.from_at >= w.from_at and s.from_at < w.until_at
+         where s.from_at >= $4 and s.from_at < $5",
     )
     .bind::<Array<SqlUuid>, _>(visitors)
     .bind::<Array<Timestamptz>, _>(from)
     .bind::<Array<Timestamptz>, _>(until)
+    .bind::<Timestamptz, _>(outer.from())
+    .bind::<Timestamptz, _>(outer.until())
     .load(conn)
     .await?;
     rows.into_iter().map(StayRow::read).collect()
@@ -217,13 +226,14 @@ pub async fn stays_of_visitor(
         "select s.point_id, s.from_at, s.id, s.visitor, s.until_at, s.cell, s.ended_by, s.presence,
                 v.name as venue_name, p.name as point_name
          from stays s join points p on p.id = s.point_id join venues v on v.id = p.venue_id
-         where s.visitor = $1 and s.from_at >= $2 - interval '48 hours' and s.from_at < $3 and s.until_at > $2
+         where s.visitor = $1 and s.from_at >= $5 and s.from_at < $3 and s.until_at > $2
          order by s.from_at desc limit $4",
     )
     .bind::<SqlUuid, _>(visitor.to_uuid())
     .bind::<Timestamptz, _>(span.from())
     .bind::<Timestamptz, _>(span.until())
     .bind::<BigInt, _>(limit)
+    .bind::<Timestamptz, _>(earliest_beginning(span))
     .load(conn)
     .await?;
     rows.into_iter().map(PlacedStayRow::read).collect()
@@ -238,6 +248,21 @@ pub struct PlacedStay {
     pub venue_name: String,
     /// Name of the point.
     pub point_name: String,
+}
+
+/// When a stay that reaches into the span began at the earliest: a chain of scans is begun afresh each day, and its
+/// last scan counts for a day. Reckoned here, since Postgres leaves out partitions by plain values only while it
+/// plans; arithmetic with an interval, which depends on the time zone, makes it plan for every day there is.
+pub(super) fn earliest_beginning(span: Span) -> DateTime<Utc> {
+    span.from() - LONGEST_STAY * 2
+}
+
+/// The span that holds all of the spans. Windows that are joined leave out no partition, however few days they
+/// touch; these two values do.
+fn outer(spans: &[(Visitor, Span)]) -> Option<Span> {
+    let from = spans.iter().map(|(_, span)| span.from()).min()?;
+    let until = spans.iter().map(|(_, span)| span.until()).max()?;
+    Span::new(from, until).ok()
 }
 
 fn columns(spans: &[(Visitor, Span)]) -> (Vec<Uuid>, Vec<DateTime<Utc>>, Vec<DateTime<Utc>>) {

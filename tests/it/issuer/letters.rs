@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::platform::Platform;
+use crate::support::servers::drop_databases;
 
 fn somebody() -> Visitor {
     Visitor::from_uuid(Uuid::now_v7())
@@ -167,7 +168,7 @@ async fn the_client_says_whether_to_bury_or_to_try_again() {
     let later = platform.client.send(&url, secret, &envelope, Uuid::now_v7(), platform.clock.now()).await;
     assert_eq!(later, Sent::Later { detail: "no connection".to_owned() });
     // The database is gone: what comes is neither lost nor refused.
-    super::postgres::drop_database(&platform.database).await;
+    drop_databases(&platform.database);
     let later = platform.send(secret, &good).await;
     assert!(matches!(&later, Sent::Later { detail } if detail.contains("503")), "{later:?}");
     assert_eq!(platform.http.get(platform.at("readyz")).send().await.unwrap().status(), 503);

@@ -1,39 +1,17 @@
-//! The servers that all tests share, and a database, a folder and the binary for each.
+//! A database, a folder and the binary for one test.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use placecode::embedded::{Durability, Options, Servers};
+use uuid::Uuid;
 
-pub(crate) const TEMPLATE: &str = "imports_template";
+use crate::support::servers;
+
 pub(crate) const VISITOR_KEY: [u8; 32] = [7; 32];
-
-pub(crate) fn target() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target")
-}
-
-/// The servers that all tests share, with a database that is migrated already.
-pub(crate) fn servers() -> &'static Servers {
-    static SERVERS: OnceLock<Servers> = OnceLock::new();
-    SERVERS.get_or_init(|| {
-        let folder = target().join("imports/servers");
-        if folder.exists() {
-            fs::remove_dir_all(&folder).unwrap();
-        }
-        let tools = Some(target().join("tools"));
-        let options = Options { tools, durability: Durability::ForTests, ..Options::new(folder) };
-        let servers = Servers::start_with(&options, &|text| println!("{text}")).unwrap();
-        servers.ensure_database(TEMPLATE).unwrap();
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(placecode::store::migrate(&servers.database_url(TEMPLATE))).unwrap();
-        servers
-    })
-}
 
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
@@ -41,6 +19,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 /// A database and a folder of one test.
 pub(crate) struct House {
+    database: String,
     pub(crate) url: String,
     pub(crate) folder: PathBuf,
 }
@@ -54,21 +33,15 @@ pub(crate) struct Said {
 
 impl House {
     pub(crate) fn new(name: &str) -> Self {
-        let folder = target().join("imports").join(name);
+        let folder = servers::folder().join("imports").join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder).unwrap();
         }
         fs::create_dir_all(&folder).unwrap();
-        let url = servers().database_url("postgres");
-        block_on(async {
-            let mut conn = AsyncPgConnection::establish(&url).await.unwrap();
-            sql_query(format!("create database {name} template {TEMPLATE}"))
-                .execute(&mut conn)
-                .await
-                .unwrap();
-        });
+        let database = format!("imports_{}", Uuid::new_v4().simple());
+        servers::create_database(&database);
         fs::write(folder.join("visitor.key"), data_encoding::HEXLOWER.encode(&VISITOR_KEY)).unwrap();
-        let house = Self { url: servers().database_url(name), folder };
+        let house = Self { url: servers::database_url(&database), database, folder };
         let keys = house.folder.join("keys.toml");
         assert_eq!(house.run(&["keys", keys.to_str().unwrap()]).code, 0);
         house
@@ -79,7 +52,7 @@ impl House {
             .args(args)
             .env_clear()
             .env("DATABASE_URL", &self.url)
-            .env("REDIS_URL", servers().redis_url())
+            .env("REDIS_URL", servers::redis_url())
             .env("KEYS_FILE", self.folder.join("keys.toml"))
             .env("VISITOR_KEY_FILE", self.folder.join("visitor.key"))
             .output()
@@ -124,6 +97,12 @@ impl House {
             self.rows::<Line>(&query).remove(0).text
         };
         tables.iter().map(digest).collect()
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        servers::drop_databases(&self.database);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::support::{Count, House, Line, number, reasons, refused};
-use crate::venues::VENUES;
+use super::house::{Count, House, Line, number, reasons, refused};
+use super::venues::VENUES;
 
 const SCANS: &str = "visitor,visitor_hex,time,venue,point,direction,presence,id
 5,,2026-01-01 08:00,13,,,,

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use crate::support::{House, Line, number, reasons, refused};
+use super::house::{House, Line, number, reasons, refused};
 
 pub(crate) const VENUES: &str = "\u{feff}id,name,lat,lng,category,division,capacity,credit_code,point,remark
 1,Good,34.7,113.6,mall,410105,100,91330100799655058B,东门;西门,x

@@ -1,10 +1,6 @@
-//! Imported scans become the stays that a naive reckoning expects, also those of a real data set.
+//! Imported scans become the stays that a naive reckoning expects.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::QueryableByName;
@@ -12,7 +8,7 @@ use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use placecode::domain::visitor::{IdentityKind, Visitor};
 use uuid::Uuid;
 
-use crate::support::{House, VISITOR_KEY, number, refused};
+use super::house::{House, VISITOR_KEY};
 
 #[derive(QueryableByName, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Seen {
@@ -27,16 +23,19 @@ struct Seen {
 }
 
 #[derive(QueryableByName, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Stayed {
+pub(crate) struct Stayed {
     #[diesel(sql_type = SqlUuid)]
-    visitor: Uuid,
+    pub(crate) visitor: Uuid,
     #[diesel(sql_type = Timestamptz)]
-    from_at: DateTime<Utc>,
+    pub(crate) from_at: DateTime<Utc>,
     #[diesel(sql_type = Timestamptz)]
-    until_at: DateTime<Utc>,
+    pub(crate) until_at: DateTime<Utc>,
     #[diesel(sql_type = Text)]
-    venue: String,
+    pub(crate) venue: String,
 }
+
+/// How long a stay at a place of the category `other` lasts when nothing tells its end; it has no closing time.
+const USUAL: TimeDelta = TimeDelta::minutes(60);
 
 /// 04:00 in China, which is 20:00 UTC, after `at`.
 fn day_turn(at: DateTime<Utc>) -> DateTime<Utc> {
@@ -75,12 +74,13 @@ fn naive_stays(scans: &[Seen], usual: TimeDelta) -> BTreeSet<Stayed> {
     stays
 }
 
-/// Compares scans and stays of a house with what the rows of the file say.
-fn check_stays(
+/// Compares scans and stays of a house with what the rows of the file say. Gives how many scans there are, and the
+/// stays of the naive reckoning.
+pub(crate) fn check_stays(
     house: &House,
     set: &str,
     expected: &BTreeSet<(Uuid, DateTime<Utc>, String)>,
-) -> (usize, usize) {
+) -> (usize, BTreeSet<Stayed>) {
     let scans: Vec<Seen> = house.rows(
         "select s.visitor, s.occurred_at as at, s.id, v.source_ref as venue
          from scans s join points p on p.id = s.point_id join venues v on v.id = p.venue_id",
@@ -88,10 +88,7 @@ fn check_stays(
     let stored: BTreeSet<_> = scans.iter().map(|scan| (scan.visitor, scan.at, scan.venue.clone())).collect();
     assert_eq!(scans.len(), stored.len());
     assert!(stored == *expected, "the scans of {set} differ: {} and {}", stored.len(), expected.len());
-    let category = placecode::domain::catalogue::Catalogue::shipped().unwrap();
-    let category = category.get("other").unwrap().clone();
-    assert_eq!(category.closes, None);
-    let wanted = naive_stays(&scans, TimeDelta::minutes(category.usual_mins.into()));
+    let wanted = naive_stays(&scans, USUAL);
     let stays: Vec<Stayed> = house.rows(
         "select s.visitor, s.from_at, s.until_at, v.source_ref as venue
          from stays s join points p on p.id = s.point_id join venues v on v.id = p.venue_id",
@@ -101,10 +98,10 @@ fn check_stays(
     assert_eq!(stays.len(), count);
     let differing: Vec<_> = stays.symmetric_difference(&wanted).take(5).collect();
     assert!(differing.is_empty(), "{differing:#?}");
-    (scans.len(), count)
+    (scans.len(), wanted)
 }
 
-fn visitor(number: &str) -> Uuid {
+pub(crate) fn visitor(number: &str) -> Uuid {
     Visitor::of(&VISITOR_KEY, IdentityKind::Other, number).to_uuid()
 }
 
@@ -138,67 +135,4 @@ fn scans_in_any_order_and_in_several_files_become_the_same_stays() {
         assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     }
     check_stays(&house, "t", &expected);
-}
-
-/// Where real data sets lie: `PLACECODE_DATA_SETS`, else beside the tree.
-fn data_set(name: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let folder = std::env::var_os("PLACECODE_DATA_SETS").map_or(beside, PathBuf::from).join(name);
-    folder.is_dir().then_some(folder)
-}
-
-#[test]
-fn the_gowalla_set_is_imported_whole() {
-    let Some(data) = data_set("gowalla-nyc") else {
-        println!("SKIPPED: no data set gowalla-nyc; PLACECODE_DATA_SETS names the folder of data sets");
-        return;
-    };
-    let house = House::new("gowalla");
-    let venues = house.file("venues.tsv", &fs::read(data.join("venues.tsv")).unwrap());
-    let scans = house.file("checkins.tsv.gz", &fs::read(data.join("checkins.tsv.gz")).unwrap());
-    let args = ["--set", "gowalla", "--columns", "id,name,lat,lng", "--division", "310101"];
-    let begun = Instant::now();
-    let said = house.run(&[&["venues", "import", &venues], &args[..]].concat());
-    println!("{} rows of venues in {:.1?}", number(&said, "rows read"), begun.elapsed());
-    assert_eq!((said.code, number(&said, "accepted")), (0, 30_366), "{}{}", said.out, said.err);
-
-    let known: BTreeSet<String> = fs::read_to_string(&venues)
-        .unwrap()
-        .lines()
-        .map(|line| line.split('\t').next().unwrap().to_owned())
-        .collect();
-    let mut text = String::new();
-    flate2::read::MultiGzDecoder::new(fs::File::open(&scans).unwrap()).read_to_string(&mut text).unwrap();
-    let mut expected = BTreeSet::new();
-    let mut visitors: HashMap<&str, Uuid> = HashMap::new();
-    let (mut read, mut unknown) = (0, 0);
-    for line in text.lines() {
-        let fields: Vec<&str> = line.split('\t').collect();
-        read += 1;
-        if known.contains(fields[4]) {
-            let visitor = *visitors.entry(fields[0]).or_insert_with(|| visitor(fields[0]));
-            expected.insert((visitor, fields[1].parse().unwrap(), format!("gowalla:{}", fields[4])));
-        } else {
-            unknown += 1;
-        }
-    }
-    assert_eq!((read, unknown * 5 / read), (106_827, 0), "{unknown} rows name an unknown venue");
-
-    let args = ["--set", "gowalla", "--columns", "visitor,time,-,-,venue", "--identity-kind", "other"];
-    let args = [&["scans", "import", &scans], &args[..]].concat();
-    let begun = Instant::now();
-    let said = house.run(&args);
-    println!("{} rows of scans in {:.1?}", number(&said, "rows read"), begun.elapsed());
-    assert_eq!(said.code, 3, "{}{}", said.out, said.err);
-    assert_eq!(number(&said, "refused"), unknown);
-    assert!(refused(&scans).iter().all(|row| row[1] == "venue" && row[3] == "unknown"));
-    let (stored, stays) = check_stays(&house, "gowalla", &expected);
-    assert_eq!(number(&said, "accepted"), stored as u64);
-    assert_eq!(number(&said, "accepted") + number(&said, "already there") + unknown, 106_827);
-    println!("{stored} scans, {stays} stays, {unknown} refused");
-
-    let before = house.digest();
-    let again = house.run(&args);
-    assert_eq!(number(&again, "accepted"), 0, "{}{}", again.out, again.err);
-    assert_eq!(house.digest(), before);
 }

@@ -16,6 +16,8 @@ use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
+use crate::support::servers::{create_empty_database, database_url, drop_databases};
+
 /// An issuing system that listens, its keys and its clock.
 pub(crate) struct Platform {
     pub(crate) url: Url,
@@ -32,15 +34,17 @@ pub(crate) const SERVICE: &str = "http://service.example:8080/";
 
 impl Platform {
     pub(crate) async fn start() -> Self {
-        let database = super::postgres::database().await;
+        let database = format!("issuer_{}", Uuid::new_v4().simple());
+        create_empty_database(&database);
         let keys = IssuerKeys::generate([[1; 32], [2; 32], [3; 32], [4; 32], [5; 32]]);
         let clock = Clock::fixed("2026-03-10T04:00:00Z".parse().unwrap());
         let config = IssuerConfig {
             clock_shift_file: None,
-            issuer_database_url: database.clone(),
+            issuer_database_url: database_url(&database),
             issuer_keys_file: PathBuf::new(),
             issuer_bind: "127.0.0.1:0".parse().unwrap(),
             service_url: SERVICE.parse().unwrap(),
+            clock_shift_file: None,
         };
         let server = Server::start(&config, keys.clone(), clock.clone()).await.unwrap();
         let url = format!("http://{}/", server.address()).parse().unwrap();
@@ -140,5 +144,11 @@ impl Platform {
             last_exposure_at: last,
             expires_at: last + TimeDelta::days(7),
         }
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        drop_databases(&self.database);
     }
 }

@@ -98,6 +98,7 @@ async fn venue(test: &TestApp, chromium: &Chromium) -> String {
     chromium.wait_for("已通过").await;
     chromium.press("a[href$='/poster']").await;
     chromium.shoot("poster").await;
+    assert_eq!(chromium.sheets().await, 1, "a poster is one sheet");
     let url = chromium.read_qr(".poster img").await;
     assert!(url.starts_with(&format!("http://{}/", test.address)), "{url}");
     url

@@ -13,7 +13,7 @@ use super::desk::SentByVisitor;
 use super::home::kept_for;
 use super::layout::page;
 use super::trouble::refuse;
-use super::view::View;
+use super::view::{Lang, View};
 use super::words::{self, Tone, shape};
 use crate::domain::place_code::{PlaceCode, SignedCode};
 use crate::domain::point::{NotInForce, PointFacts};
@@ -60,7 +60,7 @@ pub(super) async fn show(
         (way_on)
         section.note {
             h2 { (view.say("记录什么", "What is recorded")) }
-            p { (view.say("场所、点位、时间和您的代号，不含姓名、证件号码和手机号。", "Venue, point, time and your pseudonym; no name, number or phone.")) " " (kept_for(&view, &web)) }
+            p { (view.say("场所、点位、时间和您的代号，不含姓名、证件号码和手机号。", "Venue, point, time and your pseudonym; no name, number or phone. ")) (kept_for(&view, &web)) }
         }
     };
     Ok(page(&view, StatusCode::OK, &place.facts.venue_name, &body))
@@ -220,7 +220,6 @@ fn done(view: &View, direction: Direction) -> &str {
 }
 
 fn result(view: &View, web: &Web, receipt: &ScanReceipt, direction: Direction) -> Markup {
-    let secs = web.app.config.receipt_life.as_secs();
     html! {
         section.status.good aria-labelledby="done" {
             (shape(Tone::Good))
@@ -233,8 +232,15 @@ fn result(view: &View, web: &Web, receipt: &ScanReceipt, direction: Direction) -
         section.note {
             h2 { (view.say("凭证（供工作人员核验）", "Receipt, for the staff to verify")) }
             p.reference { (receipt.receipt) }
-            p.small { (view.say("有效时间（秒）：", "Valid for so many seconds: ")) (secs) (view.say("。截图不能作为凭证。", ". A screenshot proves nothing.")) }
+            p.small { (valid_for(view, web.app.config.receipt_life.as_secs())) }
         }
         p { a.button.quiet href="/me" { (view.say("我的记录", "My records")) } }
+    }
+}
+
+fn valid_for(view: &View, secs: u64) -> String {
+    match view.lang {
+        Lang::Chinese => format!("{secs} 秒内有效。截图不能作为凭证。"),
+        Lang::English => format!("Valid for {secs} seconds. A screenshot proves nothing."),
     }
 }

@@ -175,6 +175,14 @@ impl Chromium {
         std::fs::write(self.shots.join(format!("{:02}-{name}.png", self.shot.get())), bytes).unwrap();
     }
 
+    /// How many sheets the page takes when it is printed.
+    pub async fn sheets(&self) -> usize {
+        let printed = self.tell("Page.printToPDF", json!({ "preferCSSPageSize": true })).await;
+        let pdf = BASE64.decode(printed["data"].as_str().unwrap().as_bytes()).unwrap();
+        let pdf = String::from_utf8_lossy(&pdf);
+        pdf.matches("/Type /Page").count() - pdf.matches("/Type /Pages").count()
+    }
+
     /// The text of the QR code in a picture on the page.
     pub async fn read_qr(&self, selector: &str) -> String {
         let picture = self.client.find(Locator::Css(selector)).await.unwrap().screenshot().await.unwrap();

@@ -45,7 +45,7 @@ Examples:
   placecode staff add --login li --role administrator --division 410000 --password-file li.txt
   placecode venues import venues.csv --set register --dry-run
   placecode scans import list.csv --set register
-  placecode cases report --identity 410105199001011234 --kind confirmed --onset '2026-03-01 08:00' \\
+  placecode cases report --identity - --kind confirmed --onset '2026-03-01 08:00' \\
       --sampled '2026-03-02 10:00' --authority 'Zhengzhou CDC' --division 410105 --by wang
   placecode trace CASE --purpose 'first look' --by wang
   placecode audit verify --file audit.ndjson

@@ -50,12 +50,18 @@ pub enum InvalidCase {
     /// Something lies in the future.
     #[error("`{0}` lies in the future")]
     Future(&'static str),
+    /// Mistyped, or beyond what a database can keep.
+    #[error("`{0}` lies before the year 2000")]
+    Past(&'static str),
     /// The infectious period would have no sensible end.
     #[error(
         "more than {PERIOD_DAYS_MAX} days lie between onset or sample and isolation; give the right `isolated_at`"
     )]
     Period,
 }
+
+/// The beginning of the year 2000 in seconds of the Unix epoch; no case or stay is older.
+pub const EARLIEST_SECS: i64 = 946_684_800;
 
 /// The longest time between onset or sample and isolation, or now where there was no isolation.
 pub const PERIOD_DAYS_MAX: i64 = 60;
@@ -76,6 +82,9 @@ impl CaseDates {
         for (name, date) in dates {
             if date.is_some_and(|date| date > now) {
                 return Err(InvalidCase::Future(name));
+            }
+            if date.is_some_and(|date| date.timestamp() < EARLIEST_SECS) {
+                return Err(InvalidCase::Past(name));
             }
         }
         let first = self.onset_at.unwrap_or(self.sampled_at).min(self.sampled_at);

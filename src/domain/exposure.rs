@@ -123,7 +123,7 @@ pub fn exposures(
             }
         }
     }
-    found.sort_by_key(|e| (e.span.from(), e.stay_point, e.stay_id, e.trail_stay));
+    found.sort_by_key(|e| (e.span.from(), e.stay_point, e.stay_id, e.visitor, e.trail_stay));
     found
 }
 

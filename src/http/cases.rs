@@ -1,4 +1,4 @@
-//! Cases: reported by an investigator, with a trail that the scans give and interviews complete.
+//! Cases: reported by an investigator, and taken back when the report was wrong.
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, get, post};
@@ -11,15 +11,15 @@ use uuid::Uuid;
 use super::auth::{Actor, Staff};
 use super::error::ApiError;
 use super::permissions::{Investigate, SeeCases};
+pub use super::trails::{Source, trail};
 use super::venue_forms::text;
 use super::web::Web;
-use super::write::{Reply, Write, transaction};
+use super::write::{Reply, Write};
 use crate::domain::case::{CaseDates, CaseKind};
 use crate::domain::numbered::Numbered;
-use crate::domain::span::Span;
 use crate::domain::venue::Division;
 use crate::domain::visitor::Visitor;
-use crate::store::cases::{self, AddedStay, CaseRow, TrailRow};
+use crate::store::cases::{self, CaseRow};
 use crate::store::looks::{self, Look};
 use crate::store::{access, audit};
 
@@ -128,95 +128,6 @@ pub(crate) async fn see_case(
     Ok(HttpResponse::Ok().json(show(&permitted(&web, &staff.0, *id).await?)?))
 }
 
-/// A stay of a case's trail.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct TrailStay {
-    /// Id.
-    pub id: Uuid,
-    /// Name of the venue.
-    pub venue: String,
-    /// Name of the point.
-    pub point: String,
-    /// Since when.
-    pub from: DateTime<Utc>,
-    /// Until when.
-    pub until: DateTime<Utc>,
-    /// Where it is known from.
-    pub source: Source,
-    /// What it rests on.
-    pub reason: String,
-}
-
-/// Where a stay of a trail is known from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[repr(i16)]
-pub enum Source {
-    /// The person's own scan.
-    Scan = 0,
-    /// What the person or others told.
-    Interview = 1,
-    /// A camera.
-    Camera = 2,
-    /// A payment.
-    Payment = 3,
-    /// A ticket.
-    Ticket = 4,
-}
-
-impl Numbered for Source {
-    const ALL: &'static [Self] = &[Self::Scan, Self::Interview, Self::Camera, Self::Payment, Self::Ticket];
-
-    fn number(self) -> i16 {
-        self as i16
-    }
-}
-
-/// The trail of a case. The look is written down.
-#[utoipa::path(params(Purpose), responses((status = 200, body = [TrailStay]), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
-#[get("/cases/{id}/trail")]
-pub(crate) async fn see_trail(
-    web: Data<Web>,
-    staff: Staff<Investigate>,
-    id: Path<Uuid>,
-    purpose: Query<Purpose>,
-) -> Result<HttpResponse, ApiError> {
-    Ok(HttpResponse::Ok().json(trail(&web, &staff.0, *id, &purpose.purpose).await?))
-}
-
-/// A stay that an investigator adds.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewTrailStay {
-    /// The point's place code.
-    pub code: String,
-    /// Since when.
-    pub from: DateTime<Utc>,
-    /// Until when, 48 hours later at the most.
-    pub until: DateTime<Utc>,
-    /// Where it is known from; not a scan.
-    pub source: Source,
-    /// What it rests on.
-    pub reason: String,
-}
-
-/// Adds to a trail what scans do not tell.
-#[utoipa::path(request_body = NewTrailStay, responses((status = 201, body = TrailStay), (status = "default", body = super::error::Problem)), tag = "cases", security(("staff" = [])))]
-#[post("/cases/{id}/trail")]
-pub(crate) async fn add_trail_stay(
-    web: Data<Web>,
-    staff: Staff<Investigate>,
-    id: Path<Uuid>,
-    write: Write<NewTrailStay>,
-) -> Result<HttpResponse, ApiError> {
-    let actor = staff.0;
-    let case = permitted(&web, &actor, *id).await?;
-    let work = async |conn: &mut AsyncPgConnection, form| {
-        Ok(Reply::created(add_stay(&web, conn, &actor, &case, form).await?))
-    };
-    write.once(&web, &actor.name, work).await
-}
-
 /// Why a case is taken back.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -317,17 +228,6 @@ pub async fn withdraw(
     cases::find(conn, id).await?.ok_or(ApiError::NotFound("case"))
 }
 
-/// The trail of a case, after the look was written down.
-pub async fn trail(web: &Web, actor: &Actor, id: Uuid, purpose: &str) -> Result<Vec<TrailStay>, ApiError> {
-    let case = permitted(web, actor, id).await?;
-    let mut conn = web.app.store.conn().await?;
-    transaction(&mut conn, async |conn| {
-        look::<Investigate>(web, conn, actor, case.id, None, purpose).await?;
-        cases::trail(conn, case.id).await?.iter().map(show_stay).collect()
-    })
-    .await
-}
-
 /// Writes down who looks at persons and what for, before anything is shown.
 pub async fn look<P: crate::domain::access::Permission>(
     web: &Web,
@@ -346,69 +246,6 @@ pub async fn look<P: crate::domain::access::Permission>(
     let detail = serde_json::json!({ "case": case_id, "purpose": purpose });
     let act = audit::Act { actor: &actor.name, action: "persons.seen", subject, detail };
     Ok(audit::append(conn, act, now).await?)
-}
-
-async fn add_stay(
-    web: &Web,
-    conn: &mut AsyncPgConnection,
-    actor: &Actor,
-    case: &CaseRow,
-    form: NewTrailStay,
-) -> Result<TrailStay, ApiError> {
-    let now = web.now();
-    let (_, facts) = super::scans::place(web, &form.code).await?;
-    let span = Span::new(form.from, form.until).map_err(|error| ApiError::invalid("until", error))?;
-    if span.secs() > 48 * 3600 || span.until() > now {
-        return Err(ApiError::invalid(
-            "until",
-            "must lie within 48 hours after `from`, and not in the future",
-        ));
-    }
-    if form.source == Source::Scan {
-        return Err(ApiError::invalid("source", "scans come by themselves; name what else it is known from"));
-    }
-    let row = AddedStay {
-        id: Uuid::now_v7(),
-        case_id: case.id,
-        point_id: facts.id.to_i64(),
-        from_at: span.from(),
-        until_at: span.until(),
-        source: form.source.number(),
-        reason: text("reason", &form.reason, 3, 500)?,
-        added_by: Some(actor.person()?),
-        added_at: now,
-    };
-    cases::add_to_trail(conn, &row).await?;
-    let act = audit::Act {
-        actor: &actor.name,
-        action: "trail.added",
-        subject: format!("case {}", case.id),
-        detail: serde_json::json!({ "stay": row.id, "source": form.source, "reason": row.reason }),
-    };
-    audit::append(conn, act, now).await?;
-    Ok(TrailStay {
-        id: row.id,
-        venue: facts.venue_name.clone(),
-        point: facts.name.clone(),
-        from: row.from_at,
-        until: row.until_at,
-        source: form.source,
-        reason: row.reason,
-    })
-}
-
-fn show_stay(row: &TrailRow) -> Result<TrailStay, ApiError> {
-    let broken =
-        || ApiError::Internal(anyhow::anyhow!("a row of `trail_stays` holds a value that cannot be"));
-    Ok(TrailStay {
-        id: row.id,
-        venue: row.venue_name.clone(),
-        point: row.point_name.clone(),
-        from: row.from_at,
-        until: row.until_at,
-        source: Source::from_number(row.source).ok_or_else(broken)?,
-        reason: row.reason.clone(),
-    })
 }
 
 /// A case as staff see it.

@@ -40,7 +40,7 @@ pub(crate) async fn issue_visitor_token(
     web: Data<Web>,
     write: Write<Assertion>,
 ) -> Result<HttpResponse, ApiError> {
-    let token = vouch(&web, &write.body.assertion).await?;
+    let token = vouch(&web, &write.into_body()?.assertion).await?;
     let answer = IssuedToken { token: token.seal(web.app.keys.token()), expires_at: token.expires_at };
     Ok(HttpResponse::Created().json(answer))
 }

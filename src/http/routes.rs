@@ -7,7 +7,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    admin, audit, cases, channels, health, letters, runs, scan_batches, scans, sessions, venues, visitors,
+    accounts, admin, audit, cases, channels, contacts, health, letters, runs, scan_batches, scans, sessions,
+    trails, venues, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -104,23 +105,23 @@ pub fn api(config: &mut ServiceConfig) {
             .service(cases::report_case)
             .service(cases::list_cases)
             .service(cases::see_case)
-            .service(cases::see_trail)
-            .service(cases::add_trail_stay)
+            .service(trails::see_trail)
+            .service(trails::add_trail_stay)
             .service(cases::withdraw_case)
             .service(runs::request_run)
             .service(runs::see_run)
-            .service(runs::see_contacts)
-            .service(runs::see_evidence)
-            .service(runs::exclude_contact)
+            .service(contacts::see_contacts)
+            .service(contacts::see_evidence)
+            .service(contacts::exclude_contact)
             .service(runs::propose_run)
             .service(runs::release_run)
             .service(letters::see_outbox)
             .service(letters::stop_letters)
             .service(letters::send_again)
-            .service(admin::add_staff)
-            .service(admin::list_staff)
-            .service(admin::close_account)
-            .service(admin::add_machine)
+            .service(accounts::add_staff)
+            .service(accounts::list_staff)
+            .service(accounts::close_account)
+            .service(accounts::add_machine)
             .service(admin::add_device)
             .service(admin::put_channel)
             .service(admin::put_issuer)

@@ -31,7 +31,8 @@ pub struct OwnScan {
     pub id: Option<Uuid>,
     /// The text of the QR code, its last part, or what was typed from the poster.
     pub code: String,
-    /// When the visitor was there; now when absent. Up to 72 hours ago.
+    /// When the visitor was there, up to 72 hours ago. Needed beside an id, or each retry would be a scan
+    /// of its own; now when both are absent.
     pub occurred_at: Option<DateTime<Utc>>,
     /// Entry when absent.
     pub direction: Option<Direction>,
@@ -69,7 +70,7 @@ pub(crate) async fn own_scan(
     if visitor.by_cookie {
         return Err(ApiError::Unauthenticated("the API takes the visitor token as a bearer token"));
     }
-    Ok(HttpResponse::Created().json(take_own(&web, visitor.token.visitor, write.body).await?))
+    Ok(HttpResponse::Created().json(take_own(&web, visitor.token.visitor, write.into_body()?).await?))
 }
 
 /// The state of a receipt that somebody shows.
@@ -98,7 +99,8 @@ pub(crate) async fn verify_receipt(
     web: Data<Web>,
     write: Write<ShownReceipt>,
 ) -> Result<HttpResponse, ApiError> {
-    let state = match Receipt::open(web.app.keys.token(), &write.body.receipt, web.now()) {
+    let shown = write.into_body()?;
+    let state = match Receipt::open(web.app.keys.token(), &shown.receipt, web.now()) {
         None => ReceiptState { valid: false, venue: None, point: None },
         Some(receipt) => {
             let facts = web.point(receipt.point).await?;
@@ -120,6 +122,12 @@ pub async fn take_own(web: &Web, visitor: Visitor, scan: OwnScan) -> Result<Scan
     if !allowed.unwrap_or(true) {
         return Err(ApiError::TooMany(SCANS.period_secs));
     }
+    if scan.id.is_some() && scan.occurred_at.is_none() {
+        return Err(ApiError::invalid(
+            "occurred_at",
+            "is needed beside `id`, so that a retry is the same scan",
+        ));
+    }
     let (code, facts) = place(web, &scan.code).await?;
     let occurred_at = scan.occurred_at.unwrap_or(received_at);
     let position = position_of(&facts)?;
@@ -140,7 +148,7 @@ pub async fn take_own(web: &Web, visitor: Visitor, scan: OwnScan) -> Result<Scan
 }
 
 /// What is known about a scan before its point is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct NewScan {
     /// Its id.
     pub id: Uuid,

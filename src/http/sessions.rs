@@ -52,7 +52,7 @@ pub struct Session {
 #[utoipa::path(request_body = SignIn, responses((status = 201, body = Session), (status = "default", body = super::error::Problem)), tag = "staff")]
 #[post("/sessions")]
 pub(crate) async fn sign_in(web: Data<Web>, write: Write<SignIn>) -> Result<HttpResponse, ApiError> {
-    Ok(HttpResponse::Created().json(open(&web, &write.body).await?))
+    Ok(HttpResponse::Created().json(open(&web, &write.into_body()?).await?))
 }
 
 /// Ends the session whose token is sent.

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::auth::{Actor, Staff};
 use super::error::ApiError;
 use super::permissions::{RegisterVenues, ReviewVenues, SeeVenues};
-use super::venue_forms::{NewPoint, NewVenue};
-use super::web::Web;
+use super::venue_forms::{NewPoint, NewVenue, text};
+use super::web::{Web, next_page};
 use super::write::{Reply, Write};
 use crate::domain::access::Role;
 use crate::domain::numbered::Numbered;
@@ -110,7 +110,9 @@ pub(crate) async fn list_venues(
     let rows = page(&web, &staff.0, list.state, list.after).await?;
     let mut response = HttpResponse::Ok();
     if let Some(last) = rows.last().filter(|_| rows.len() == usize::try_from(PAGE).unwrap_or(0)) {
-        response.insert_header(("Link", format!("</v1/venues?after={}>; rel=\"next\"", last.id)));
+        let state = list.state.and_then(|state| serde_json::json!(state).as_str().map(str::to_owned));
+        let query = [("after", Some(last.id.to_string())), ("state", state)];
+        response.insert_header(next_page("/v1/venues", query));
     }
     let venues = rows.into_iter().map(|row| show(&web, row, Vec::new())).collect::<Result<Vec<_>, _>>()?;
     Ok(response.json(venues))
@@ -299,14 +301,11 @@ pub async fn decide(
     id: Uuid,
     form: Review,
 ) -> Result<VenueRow, ApiError> {
-    let length = form.reason.trim().chars().count();
-    if !(1..=500).contains(&length) {
-        return Err(ApiError::invalid("reason", "must have 1 to 500 characters"));
-    }
+    let reason = text("reason", &form.reason, 1, 500)?;
     let row = register::venue(conn, id).await?.ok_or(ApiError::NotFound("venue"))?;
     let from = register::venue_state(row.state)?;
-    let moved = from.may_become(form.state)
-        && register::set_venue_state(conn, id, from, form.state, form.reason.trim()).await?;
+    let moved =
+        from.may_become(form.state) && register::set_venue_state(conn, id, from, form.state, &reason).await?;
     if !moved {
         return Err(ApiError::Conflict("the venue is not in a state that this decision fits"));
     }

@@ -17,11 +17,14 @@ use crate::store::idempotency::{self, Answer};
 /// The largest body of an ordinary write, in bytes.
 pub const BODY_MAX: usize = 64 * 1024;
 
-/// A JSON body together with what makes a retry recognisable.
+/// A JSON body together with what makes a retry recognisable. What is wrong with it is told only when
+/// it is used: whoever may not ask at all is told that first.
 #[derive(Debug)]
-pub struct Write<T> {
-    /// The body.
-    pub body: T,
+pub struct Write<T>(Result<Read<T>, ApiError>);
+
+#[derive(Debug)]
+struct Read<T> {
+    body: T,
     key: Option<String>,
     fingerprint: Vec<u8>,
 }
@@ -33,17 +36,20 @@ impl<T: DeserializeOwned + 'static> FromRequest for Write<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let request = request.clone();
         let body = body(payload, BODY_MAX);
-        Box::pin(async move {
-            let bytes = body.await?;
-            let key = idempotency_key(&request)?;
-            let mut hasher = Sha256::new();
-            hasher.update(request.method().as_str());
-            hasher.update([0]);
-            hasher.update(request.path());
-            hasher.update([0]);
-            hasher.update(&bytes);
-            Ok(Self { body: json(&bytes)?, key, fingerprint: hasher.finalize().to_vec() })
-        })
+        Box::pin(async move { Ok(Self(body.await.and_then(|bytes| Read::of(&request, &bytes)))) })
+    }
+}
+
+impl<T: DeserializeOwned> Read<T> {
+    fn of(request: &HttpRequest, bytes: &[u8]) -> Result<Self, ApiError> {
+        let key = idempotency_key(request)?;
+        let mut hasher = Sha256::new();
+        hasher.update(request.method().as_str());
+        hasher.update([0]);
+        hasher.update(request.path());
+        hasher.update([0]);
+        hasher.update(bytes);
+        Ok(Self { body: json(bytes)?, key, fingerprint: hasher.finalize().to_vec() })
     }
 }
 
@@ -65,7 +71,11 @@ pub fn body(payload: &mut Payload, max: usize) -> impl Future<Output = Result<By
 }
 
 /// JSON from bytes. What is no JSON is malformed; JSON that is not what was asked for is invalid.
+/// Postgres keeps no U+0000 in a text, and nobody needs one.
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if bytes.windows(6).any(|part| part == br"\u0000") {
+        return Err(ApiError::invalid("body", "must not hold the character U+0000"));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         if error.is_data() {
             ApiError::invalid("body", error)
@@ -107,6 +117,11 @@ impl<R: Serialize> Reply<R> {
 }
 
 impl<T> Write<T> {
+    /// The body alone, where nothing is kept for a retry.
+    pub fn into_body(self) -> Result<T, ApiError> {
+        Ok(self.0?.body)
+    }
+
     /// Does the work in one transaction and keeps the answer with it. The same key with the same body
     /// is answered again without working; with another body it is refused.
     pub async fn once<R, F>(self, web: &Web, principal: &str, work: F) -> Result<HttpResponse, ApiError>
@@ -114,7 +129,7 @@ impl<T> Write<T> {
         R: Serialize,
         F: AsyncFnOnce(&mut AsyncPgConnection, T) -> Result<Reply<R>, ApiError>,
     {
-        let Self { body, key, fingerprint } = self;
+        let Read { body, key, fingerprint } = self.0?;
         let now = web.now();
         let mut conn = web.app.store.conn().await?;
         if let Some(key) = &key
@@ -142,6 +157,24 @@ impl<T> Write<T> {
         })
         .await?;
         Ok(HttpResponse::build(status).content_type("application/json").body(text))
+    }
+}
+
+impl<T> Write<T> {
+    /// Does the work in one transaction and keeps nothing, because the answer holds a secret. So it
+    /// cannot be given again, and a key that asks for that is refused.
+    pub async fn unkept<R, F>(self, web: &Web, work: F) -> Result<HttpResponse, ApiError>
+    where
+        R: Serialize,
+        F: AsyncFnOnce(&mut AsyncPgConnection, T) -> Result<Reply<R>, ApiError>,
+    {
+        let Read { body, key, .. } = self.0?;
+        if key.is_some() {
+            return Err(ApiError::invalid("Idempotency-Key", "is not taken: this answer is never kept"));
+        }
+        let mut conn = web.app.store.conn().await?;
+        let Reply(status, reply) = transaction(&mut conn, async |conn| work(conn, body).await).await?;
+        Ok(HttpResponse::build(status).json(reply))
     }
 }
 

@@ -86,7 +86,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn scan(party: Option<Uuid>) -> Scan {
-        let at = |micros| DateTime::from_timestamp_micros(1_700_000_000_000_000 + micros).unwrap();
+        let at = |micros: i64| DateTime::from_timestamp_micros(1_700_000_000_000_000 + micros).unwrap();
         Scan {
             id: Uuid::from_u128(1),
             visitor: Visitor::from_uuid(Uuid::from_u128(2)),

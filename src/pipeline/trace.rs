@@ -17,7 +17,8 @@ use crate::domain::rule_pack::RulePack;
 use crate::domain::span::Span;
 use crate::intake::log::has_passed;
 use crate::store::cases::{self, CaseRow, TrailRow};
-use crate::store::runs::{self, Computed, Reach, RunRow, RunState, Search};
+use crate::store::findings::{self, Reach, Search};
+use crate::store::runs::{self, Computed, RunRow, RunState};
 use crate::store::{audit, scans};
 
 /// No stay lasts longer: a chain of scans is begun afresh each day, and its last scan counts for a day.
@@ -83,12 +84,12 @@ async fn compute(app: &App, conn: &mut AsyncPgConnection, run: &RunRow) -> anyho
     let trail_rows = cases::trail(conn, case.id).await?;
     let trail = trail_rows.iter().map(TrailRow::read).collect::<Result<Vec<_>, _>>()?;
     let relations = pack.relations();
-    let candidates = runs::candidates(conn, &searches(&trail, infectious, &relations), STAY_MAX).await?;
+    let candidates = findings::candidates(conn, &searches(&trail, infectious, &relations), STAY_MAX).await?;
     let met = exposures(case.visitor(), infectious, &trail, &candidates, &relations);
     let contacts = grade(&met, &pack);
     let (evidence, counted) = evidence(&met, &contacts);
-    runs::insert_exposures(conn, run.id, &evidence, &counted).await?;
-    runs::insert_contacts(conn, run.id, &contacts).await?;
+    findings::insert_exposures(conn, run.id, &evidence, &counted).await?;
+    findings::insert_contacts(conn, run.id, &contacts).await?;
     let summary = summary(&trail, &met, &contacts);
     let found = Computed { infectious, digest: digest(&pack, &evidence, &contacts), summary, at: now };
     runs::set_computed(conn, run.id, &found).await?;
@@ -122,9 +123,7 @@ pub fn searches(trail: &[TrailStay], infectious: Span, relations: &[Relation]) -
                 Relation::SamePoint => add(Reach::Point(stay.point.to_i64())),
                 Relation::SameVenue => add(Reach::Venue(stay.venue)),
                 Relation::NearbyCell => {
-                    for cell in runs::grid_numbers(stay.cell) {
-                        add(Reach::Cell(cell));
-                    }
+                    findings::grid_numbers(stay.cell).into_iter().map(Reach::Cell).for_each(&mut add);
                 }
             }
         }

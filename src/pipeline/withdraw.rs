@@ -10,8 +10,7 @@ use crate::app::App;
 use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
 use crate::domain::numbered::Numbered;
-use crate::store::runs::{self, RunState};
-use crate::store::{audit, cases, decisions};
+use crate::store::{audit, cases, decisions, runs};
 
 /// Undoes one withdrawn case.
 pub async fn step(app: &App) -> anyhow::Result<Outcome> {
@@ -35,12 +34,7 @@ async fn withdraw(app: &App, conn: &mut AsyncPgConnection, case_id: Uuid) -> any
     decisions::advance(conn, &all, AssignmentState::Withdrawn, ACTOR, &reason, now).await?;
     let note = Note { kind: LetterKind::Withdrawn, authority: &case.authority, legal_basis: &reason };
     let letters = post(conn, &shown, &note, now).await?;
-    for run in runs::of_case(conn, case_id).await? {
-        let state = run.state()?;
-        if !matches!(state, RunState::Failed | RunState::Withdrawn) {
-            runs::set_state(conn, run.id, state, RunState::Withdrawn).await?;
-        }
-    }
+    runs::withdraw(conn, case_id).await?;
     let act = audit::Act {
         actor: ACTOR,
         action: "case.undone",

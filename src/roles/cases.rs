@@ -1,5 +1,7 @@
 //! `cases`: report, list and withdraw cases from the machine itself.
 
+use std::io::Read;
+
 use anyhow::{Context, ensure};
 use chrono::{DateTime, FixedOffset, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -20,6 +22,9 @@ use crate::store::access::{self, StaffRow};
 use crate::store::audit::{self, Act};
 use crate::store::cases::{self, CaseRow};
 
+/// The longest identity that is read from standard input.
+const IDENTITY_BYTES_MAX: u64 = 200;
+
 /// The case that is reported. Times are RFC 3339, or `YYYY-MM-DD HH:MM:SS` by the local clock.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct ReportArgs {
@@ -29,7 +34,8 @@ pub(crate) struct ReportArgs {
     #[command(flatten)]
     kind_of_identity: IdentityArgs,
 
-    /// The number of the person's document, as the channel knows it.
+    /// The number of the person's document, as the channel knows it; `-` reads it from standard input, where no
+    /// list of processes and no history of a shell shows it.
     #[arg(long, required_unless_present = "visitor_hex", conflicts_with = "visitor_hex")]
     identity: Option<String>,
 
@@ -162,8 +168,12 @@ pub(crate) async fn report(args: &ReportArgs) -> anyhow::Result<()> {
     conn.transaction::<_, anyhow::Error, _>(async |conn| {
         cases::insert(conn, &row).await?;
         let detail = json!({ "kind": kind, "division": row.division, "authority": row.authority });
-        let act =
-            Act { actor: &staff.login, action: "case.report", subject: format!("case {}", row.id), detail };
+        let act = Act {
+            actor: &signature(&staff),
+            action: "case.reported",
+            subject: format!("case {}", row.id),
+            detail,
+        };
         Ok(audit::append(conn, act, now).await?)
     })
     .await?;
@@ -176,8 +186,14 @@ fn visitor(args: &ReportArgs, house: &House) -> anyhow::Result<Visitor> {
     if let Some(hex) = &args.visitor_hex {
         return Visitor::from_hex(hex).context("--visitor-hex has 32 hexadecimal digits in lower case");
     }
-    let number = args.identity.as_deref().map(str::trim).filter(|number| !number.is_empty());
-    let number = number.context("--identity is empty")?;
+    let mut number = args.identity.clone().unwrap_or_default();
+    if number == "-" {
+        number.clear();
+        let read = std::io::stdin().lock().take(IDENTITY_BYTES_MAX).read_to_string(&mut number);
+        read.context("reading the identity from standard input")?;
+    }
+    let number = number.trim();
+    ensure!(!number.is_empty(), "--identity is empty");
     let key = visitor_key(&args.kind_of_identity, house)?;
     Ok(Visitor::of(key.bytes(), args.kind_of_identity.identity_kind.into(), number))
 }
@@ -200,6 +216,11 @@ pub(crate) async fn investigator(
         staff.division
     );
     Ok(staff)
+}
+
+/// How a member of staff signs in the audit log, the same as by the API.
+pub(crate) fn signature(staff: &StaffRow) -> String {
+    format!("staff:{}", staff.login)
 }
 
 /// Prints a page of cases, the newest first; never who they are.
@@ -247,8 +268,12 @@ pub(crate) async fn withdraw(args: &WithdrawArgs) -> anyhow::Result<()> {
                 return Ok(false);
             }
             let (subject, detail) = (format!("case {}", case.id), json!({ "reason": reason }));
-            audit::append(conn, Act { actor: &staff.login, action: "case.withdraw", subject, detail }, now)
-                .await?;
+            audit::append(
+                conn,
+                Act { actor: &signature(&staff), action: "case.withdrawn", subject, detail },
+                now,
+            )
+            .await?;
             Ok(true)
         })
         .await?;

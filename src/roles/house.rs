@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, FromArgMatches};
@@ -26,8 +26,10 @@ pub(crate) const ISSUER: &str = "reference";
 const DATABASE: &str = "placecode";
 /// The database of the reference issuing system.
 const ISSUER_DATABASE: &str = "issuer";
-/// How long servers that should be running may take to answer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// How long servers that another process runs may take to answer: they may just be recovering.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+/// How long to rest before they are asked again.
+const REST: Duration = Duration::from_millis(250);
 /// How many connections a command that ends needs.
 const CONNECTIONS: u32 = 4;
 
@@ -179,19 +181,23 @@ impl House {
             folder: Some(folder),
             servers: None,
         };
-        house.check().await.with_context(|| {
-            format!("the servers of process {holder} do not answer; it starts them again when they have died")
-        })?;
+        let begun = Instant::now();
+        while let Err(error) = house.check().await {
+            if begun.elapsed() > ANSWER_LIMIT {
+                let place = format!("the servers that process {holder} runs do not answer");
+                return Err(error.context(place));
+            }
+            tokio::time::sleep(REST).await;
+        }
         Ok(house)
     }
 
     async fn check(&self) -> anyhow::Result<()> {
-        tokio::time::timeout(ANSWER_LIMIT, async {
+        let asked = async {
             drop(self.store()?.conn().await.context("Postgres")?);
             Intake::new(&self.config()?)?.ping().await.context("Redis")
-        })
-        .await
-        .context("waited five seconds")?
+        };
+        tokio::time::timeout(ANSWER_LIMIT, asked).await.context("no answer")?
     }
 
     /// Throws away what an earlier play left in both databases, in Redis and of the clock.

@@ -72,8 +72,8 @@ async fn keep(
             "{name} is loaded already with another text; runs rest on it. Raise `version` in the file"
         );
         if known.is_none() {
-            let (actor, subject) = (super::ACTOR, format!("pack {name}"));
-            let act = Act { actor, action: "pack.load", subject, detail: serde_json::json!({}) };
+            let (actor, subject) = (super::ACTOR, name.clone());
+            let act = Act { actor, action: "rule_pack.loaded", subject, detail: serde_json::json!({}) };
             audit::append(conn, act, now).await?;
         }
         Ok(())

@@ -254,7 +254,7 @@ impl Import<'_> {
         let now = Clock::System.now();
         self.conn
             .transaction::<_, anyhow::Error, _>(async |conn| {
-                let act = Act { actor: super::ACTOR, action: "scans.import", subject, detail };
+                let act = Act { actor: super::ACTOR, action: "scans.imported", subject, detail };
                 Ok(audit::append(conn, act, now).await?)
             })
             .await

@@ -85,7 +85,7 @@ pub(crate) async fn add(args: &AddArgs) -> anyhow::Result<()> {
         access::insert_staff(conn, &row).await.context("adding the account (was the name used before?)")?;
         let detail = json!({ "login": row.login, "roles": words, "division": row.division });
         let act =
-            Act { actor: super::ACTOR, action: "staff.add", subject: format!("staff {}", row.id), detail };
+            Act { actor: super::ACTOR, action: "staff.added", subject: format!("staff {}", row.id), detail };
         Ok(audit::append(conn, act, now).await?)
     })
     .await?;

@@ -7,7 +7,7 @@ use diesel_async::AsyncConnection;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::cases::investigator;
+use super::cases::{investigator, signature};
 use super::house::{House, HouseArgs};
 use super::terminal::{remark, say};
 use crate::app::App;
@@ -111,7 +111,7 @@ async fn ask(app: &App, args: &TraceArgs, purpose: &str) -> anyhow::Result<Uuid>
         runs::insert(conn, &row).await?;
         let subject = format!("run {}", row.id);
         let detail = json!({ "case": case.id, "pack": format!("{}@{}", row.pack_id, row.pack_version), "purpose": purpose });
-        audit::append(conn, Act { actor: &staff.login, action: "run.request", subject, detail }, now).await?;
+        audit::append(conn, Act { actor: &signature(&staff), action: "run.requested", subject, detail }, now).await?;
         Ok(row.id)
     })
     .await

@@ -158,7 +158,7 @@ async fn keep(
             let points = store(conn, &args.table.set, &new, now).await?;
             let subject = format!("set {}", args.table.set);
             let detail = json!({ "venues": new.len(), "points": points });
-            audit::append(conn, Act { actor: super::ACTOR, action: "venues.import", subject, detail }, now)
+            audit::append(conn, Act { actor: super::ACTOR, action: "venues.imported", subject, detail }, now)
                 .await?;
             Ok((new.len(), points))
         })

@@ -1,19 +1,13 @@
-//! Rule packs, runs, and what runs find: exposures and contacts.
+//! Rule packs and runs; what runs find stands in `findings`.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::scans::StayRow;
-use super::schema::{contacts, rule_packs, runs};
+use super::schema::{rule_packs, runs};
 use super::{StoreError, sound};
-use crate::domain::exposure::{Candidate, Exposure};
-use crate::domain::grading::Contact;
 use crate::domain::numbered::Numbered;
-use crate::domain::position::cell_to_i64;
 use crate::domain::rule_pack::RulePack;
 
 /// Where a run stands.
@@ -151,6 +145,11 @@ pub async fn find(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<RunRo
     Ok(runs::table.find(id).select(RunRow::as_select()).first(conn).await.optional()?)
 }
 
+/// One run, held until the transaction ends.
+pub async fn hold(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<RunRow>, StoreError> {
+    Ok(runs::table.find(id).select(RunRow::as_select()).for_update().first(conn).await.optional()?)
+}
+
 /// The runs of a case, the newest first.
 pub async fn of_case(conn: &mut AsyncPgConnection, case_id: Uuid) -> Result<Vec<RunRow>, StoreError> {
     let own = runs::table.filter(runs::case_id.eq(case_id)).order(runs::id.desc()).limit(100);
@@ -200,6 +199,14 @@ pub async fn set_state(
 ) -> Result<bool, StoreError> {
     let seen = runs::table.filter(runs::id.eq(id)).filter(runs::state.eq(from.number()));
     Ok(diesel::update(seen).set(runs::state.eq(to.number())).execute(conn).await? == 1)
+}
+
+/// Takes back every run of a case; those that failed stay as they are.
+pub async fn withdraw(conn: &mut AsyncPgConnection, case_id: Uuid) -> Result<(), StoreError> {
+    let ended = [RunState::Failed, RunState::Withdrawn].map(Numbered::number);
+    let living = runs::table.filter(runs::case_id.eq(case_id)).filter(runs::state.ne_all(ended));
+    diesel::update(living).set(runs::state.eq(RunState::Withdrawn.number())).execute(conn).await?;
+    Ok(())
 }
 
 /// Notes who proposed a computed run; false when it is not computed any more.
@@ -272,257 +279,4 @@ pub async fn set_released(
     let change = (runs::state.eq(RunState::Released.number()), runs::released_at.eq(now));
     diesel::update(runs::table.find(id)).set(change).execute(conn).await?;
     Ok(())
-}
-
-/// Where and when candidates are looked for.
-#[derive(Debug, Clone)]
-pub struct Search {
-    /// Point, venue or companion cell, by `reach`.
-    pub reach: Reach,
-    /// Since when.
-    pub from: DateTime<Utc>,
-    /// Until when.
-    pub until: DateTime<Utc>,
-}
-
-/// How far around a stay of the case candidates are looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// At the point itself.
-    Point(i64),
-    /// At any point of the venue.
-    Venue(Uuid),
-    /// At any point of these companion cells.
-    Cell(i64),
-}
-
-/// The stays that may meet the searches: at the points in question, overlapping in time. A query may
-/// return too many, never too few; the domain decides.
-pub async fn candidates(
-    conn: &mut AsyncPgConnection,
-    searches: &[Search],
-    longest: TimeDelta,
-) -> Result<Vec<Candidate>, StoreError> {
-    let (mut point, mut venue, mut cell) = (Vec::new(), Vec::new(), Vec::new());
-    for search in searches {
-        let (p, v, c) = match search.reach {
-            Reach::Point(point) => (Some(point), None, None),
-            Reach::Venue(venue) => (None, Some(venue), None),
-            Reach::Cell(cell) => (None, None, Some(cell)),
-        };
-        point.push(p);
-        venue.push(v);
-        cell.push(c);
-    }
-    let rows: Vec<CandidateRow> = sql_query(
-        "with w as (
-             select * from unnest($1, $2, $3, $4, $5) as w (point_id, venue_id, grid_cell, from_at, until_at)
-         ), places as (
-             select w.point_id, w.from_at, w.until_at from w where w.point_id is not null
-             union
-             select p.id, w.from_at, w.until_at from w join points p on p.venue_id = w.venue_id
-             union
-             select p.id, w.from_at, w.until_at from w join points p on p.grid_cell = w.grid_cell
-         ), met as (
-             select distinct s.point_id, s.from_at, s.id, s.visitor, s.until_at, s.cell, s.ended_by, s.presence
-             from places w
-             join stays s on s.point_id = w.point_id and s.until_at > w.from_at
-              and s.from_at >= w.from_at - make_interval(secs => $6) and s.from_at < w.until_at
-         )
-         select met.*, p.venue_id from met join points p on p.id = met.point_id",
-    )
-    .bind::<Array<diesel::sql_types::Nullable<BigInt>>, _>(point)
-    .bind::<Array<diesel::sql_types::Nullable<SqlUuid>>, _>(venue)
-    .bind::<Array<diesel::sql_types::Nullable<BigInt>>, _>(cell)
-    .bind::<Array<Timestamptz>, _>(searches.iter().map(|s| s.from).collect::<Vec<_>>())
-    .bind::<Array<Timestamptz>, _>(searches.iter().map(|s| s.until).collect::<Vec<_>>())
-    .bind::<diesel::sql_types::Double, _>(seconds(longest))
-    .load(conn)
-    .await?;
-    rows.into_iter().map(|row| Ok(Candidate { venue: row.venue_id, stay: row.stay.read()? })).collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a stay lasts days, far below 2^52 seconds")]
-fn seconds(duration: TimeDelta) -> f64 {
-    duration.num_seconds() as f64
-}
-
-#[derive(QueryableByName)]
-struct CandidateRow {
-    #[diesel(embed)]
-    stay: StayRow,
-    #[diesel(sql_type = SqlUuid)]
-    venue_id: Uuid,
-}
-
-/// Stores the evidence of a run; `counted` are the indices that met the rule of their visitor's class.
-pub async fn insert_exposures(
-    conn: &mut AsyncPgConnection,
-    run_id: Uuid,
-    exposures: &[Exposure],
-    counted: &[bool],
-) -> Result<(), StoreError> {
-    for (block, (rows, counted)) in exposures.chunks(BLOCK).zip(counted.chunks(BLOCK)).enumerate() {
-        let first = i32::try_from(block * BLOCK).unwrap_or(i32::MAX);
-        sql_query(
-            "insert into exposures (run_id, seq, trail_stay_id, stay_point_id, stay_from_at, stay_id, visitor,
-                                    relation, granularity, from_at, until_at, presence, counted)
-             select $1, $2 + row_number() over () - 1, e.* from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) as e",
-        )
-        .bind::<SqlUuid, _>(run_id)
-        .bind::<Integer, _>(first)
-        .bind::<Array<SqlUuid>, _>(rows.iter().map(|e| e.trail_stay).collect::<Vec<_>>())
-        .bind::<Array<BigInt>, _>(rows.iter().map(|e| e.stay_point.to_i64()).collect::<Vec<_>>())
-        .bind::<Array<Timestamptz>, _>(rows.iter().map(|e| e.stay_from).collect::<Vec<_>>())
-        .bind::<Array<SqlUuid>, _>(rows.iter().map(|e| e.stay_id).collect::<Vec<_>>())
-        .bind::<Array<SqlUuid>, _>(rows.iter().map(|e| e.visitor.to_uuid()).collect::<Vec<_>>())
-        .bind::<Array<SmallInt>, _>(rows.iter().map(|e| e.relation.number()).collect::<Vec<_>>())
-        .bind::<Array<SmallInt>, _>(rows.iter().map(|e| e.granularity.number()).collect::<Vec<_>>())
-        .bind::<Array<Timestamptz>, _>(rows.iter().map(|e| e.span.from()).collect::<Vec<_>>())
-        .bind::<Array<Timestamptz>, _>(rows.iter().map(|e| e.span.until()).collect::<Vec<_>>())
-        .bind::<Array<SmallInt>, _>(rows.iter().map(|e| e.presence.number()).collect::<Vec<_>>())
-        .bind::<Array<Bool>, _>(counted.to_vec())
-        .execute(conn)
-        .await?;
-    }
-    Ok(())
-}
-
-/// How many rows one statement carries.
-const BLOCK: usize = 10_000;
-
-/// Stores the contacts of a run.
-pub async fn insert_contacts(
-    conn: &mut AsyncPgConnection,
-    run_id: Uuid,
-    found: &[Contact],
-) -> Result<(), StoreError> {
-    for rows in found.chunks(BLOCK) {
-        sql_query(
-            "insert into contacts (run_id, visitor, class, colour, together_secs, meetings, first_at, last_at)
-             select $1, c.* from unnest($2, $3, $4, $5, $6, $7, $8) as c",
-        )
-        .bind::<SqlUuid, _>(run_id)
-        .bind::<Array<SqlUuid>, _>(rows.iter().map(|c| c.visitor.to_uuid()).collect::<Vec<_>>())
-        .bind::<Array<SmallInt>, _>(rows.iter().map(|c| c.class.number()).collect::<Vec<_>>())
-        .bind::<Array<SmallInt>, _>(rows.iter().map(|c| c.colour.number()).collect::<Vec<_>>())
-        .bind::<Array<BigInt>, _>(rows.iter().map(|c| c.together_secs).collect::<Vec<_>>())
-        .bind::<Array<Integer>, _>(rows.iter().map(|c| i32::try_from(c.meetings).unwrap_or(i32::MAX)).collect::<Vec<_>>())
-        .bind::<Array<Timestamptz>, _>(rows.iter().map(|c| c.first_at).collect::<Vec<_>>())
-        .bind::<Array<Timestamptz>, _>(rows.iter().map(|c| c.last_at).collect::<Vec<_>>())
-        .execute(conn)
-        .await?;
-    }
-    Ok(())
-}
-
-/// A contact as a run keeps it.
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = contacts)]
-pub struct ContactRow {
-    /// Of which run.
-    pub run_id: Uuid,
-    /// Who.
-    pub visitor: Uuid,
-    /// Number of a class.
-    pub class: i16,
-    /// Number of a colour.
-    pub colour: i16,
-    /// Seconds together.
-    pub together_secs: i64,
-    /// How many meetings.
-    pub meetings: i32,
-    /// When the first began.
-    pub first_at: DateTime<Utc>,
-    /// When the last ended.
-    pub last_at: DateTime<Utc>,
-    /// Why the contact is left out.
-    pub exclusion_reason: Option<String>,
-}
-
-/// A page of a run's contacts in the order of triage: class, then time together, the longest first.
-pub async fn contact_page(
-    conn: &mut AsyncPgConnection,
-    run_id: Uuid,
-    offset: i64,
-    limit: i64,
-) -> Result<Vec<ContactRow>, StoreError> {
-    let page = contacts::table
-        .filter(contacts::run_id.eq(run_id))
-        .order((contacts::class, contacts::together_secs.desc(), contacts::visitor))
-        .offset(offset)
-        .limit(limit);
-    Ok(page.select(ContactRow::as_select()).load(conn).await?)
-}
-
-/// Leaves a contact out, with reason and author; false when there is no such contact.
-pub async fn exclude(
-    conn: &mut AsyncPgConnection,
-    run_id: Uuid,
-    visitor: Uuid,
-    by: Uuid,
-    reason: &str,
-    now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let change =
-        (contacts::excluded_by.eq(by), contacts::excluded_at.eq(now), contacts::exclusion_reason.eq(reason));
-    Ok(diesel::update(contacts::table.find((run_id, visitor))).set(change).execute(conn).await? == 1)
-}
-
-/// The evidence of one visitor in one run, with the names of the places.
-pub async fn evidence(
-    conn: &mut AsyncPgConnection,
-    run_id: Uuid,
-    visitor: Uuid,
-) -> Result<Vec<EvidenceRow>, StoreError> {
-    Ok(sql_query(
-        "select e.trail_stay_id, e.stay_id, e.relation, e.granularity, e.from_at, e.until_at, e.presence, e.counted,
-                p.name as point_name, v.name as venue_name
-         from exposures e join points p on p.id = e.stay_point_id join venues v on v.id = p.venue_id
-         where e.run_id = $1 and e.visitor = $2 order by e.from_at limit 500",
-    )
-    .bind::<SqlUuid, _>(run_id)
-    .bind::<SqlUuid, _>(visitor)
-    .load(conn)
-    .await?)
-}
-
-/// One exposure with the name of its place.
-#[derive(Debug, Clone, QueryableByName)]
-pub struct EvidenceRow {
-    /// The case's stay.
-    #[diesel(sql_type = SqlUuid)]
-    pub trail_stay_id: Uuid,
-    /// The visitor's stay.
-    #[diesel(sql_type = SqlUuid)]
-    pub stay_id: Uuid,
-    /// Number of a relation.
-    #[diesel(sql_type = SmallInt)]
-    pub relation: i16,
-    /// Number of a granularity.
-    #[diesel(sql_type = SmallInt)]
-    pub granularity: i16,
-    /// Since when both were there.
-    #[diesel(sql_type = Timestamptz)]
-    pub from_at: DateTime<Utc>,
-    /// Until when.
-    #[diesel(sql_type = Timestamptz)]
-    pub until_at: DateTime<Utc>,
-    /// Number of a presence.
-    #[diesel(sql_type = SmallInt)]
-    pub presence: i16,
-    /// Whether it met the rule.
-    #[diesel(sql_type = Bool)]
-    pub counted: bool,
-    /// Name of the point.
-    #[diesel(sql_type = Text)]
-    pub point_name: String,
-    /// Name of the venue.
-    #[diesel(sql_type = Text)]
-    pub venue_name: String,
-}
-
-/// The companion cells around a point's cell, as Postgres keeps them.
-pub fn grid_numbers(cell: h3o::CellIndex) -> Vec<i64> {
-    crate::domain::exposure::grid_cells(cell).into_iter().map(cell_to_i64).collect()
 }

@@ -169,12 +169,14 @@ pub async fn remove_stays(conn: &mut AsyncPgConnection, stays: &[Stay]) -> Resul
         return Ok(());
     }
     sql_query(
-        "delete from stays s using unnest($1, $2, $3) as gone (point_id, from_at, id)
-         where s.point_id = gone.point_id and s.from_at = gone.from_at and s.id = gone.id",
+        "delete from stays s using unnest($1, $2, $3, $4) as gone (point_id, from_at, id, visitor)
+         where s.point_id = gone.point_id and s.from_at = gone.from_at and s.id = gone.id
+           and s.visitor = gone.visitor",
     )
     .bind::<Array<BigInt>, _>(stays.iter().map(|s| s.point.to_i64()).collect::<Vec<_>>())
     .bind::<Array<Timestamptz>, _>(stays.iter().map(|s| s.span.from()).collect::<Vec<_>>())
     .bind::<Array<SqlUuid>, _>(stays.iter().map(|s| s.id).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(stays.iter().map(|s| s.visitor.to_uuid()).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(())
@@ -188,7 +190,7 @@ pub async fn write_stays(conn: &mut AsyncPgConnection, stays: &[Stay]) -> Result
     sql_query(
         "insert into stays (point_id, from_at, id, visitor, until_at, cell, ended_by, presence)
          select * from unnest($1, $2, $3, $4, $5, $6, $7, $8)
-         on conflict (point_id, from_at, id) do update
+         on conflict (point_id, from_at, id, visitor) do update
          set until_at = excluded.until_at, ended_by = excluded.ended_by, presence = excluded.presence",
     )
     .bind::<Array<BigInt>, _>(stays.iter().map(|s| s.point.to_i64()).collect::<Vec<_>>())

@@ -1,5 +1,11 @@
 //! Every test that needs Postgres and Redis, in one binary that starts private ones.
 #![expect(unreachable_pub, missing_docs, reason = "a test binary has no users; its names say what they are")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "the helpers of a test are tests too; clippy allows this only below #[test]"
+)]
 
 mod access;
 mod audit;

@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod chromium;
 pub mod client;
+pub mod database;
 pub mod people;
 pub mod servers;
 
@@ -194,6 +195,45 @@ fn spawn_service(
             serve(Web::new(app), listener, ended).await.unwrap();
         });
     })
+}
+
+/// Another service on the same clock, keys and data, with some settings of its own.
+pub struct Replica {
+    pub app: App,
+    pub address: SocketAddr,
+    shutdown: watch::Sender<bool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Replica {
+    pub async fn start(of: &TestApp, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = of.config.clone();
+        change(&mut config);
+        let app = App::build(config, of.clock.clone()).await.unwrap();
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, ended) = watch::channel(false);
+        let thread = Some(spawn_service(app.clone(), listener, ended));
+        Self { app, address, shutdown, thread }
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        let _ended = self.shutdown.send(true);
+        let _ended = self.thread.take().map(std::thread::JoinHandle::join);
+    }
+}
+
+/// Waits until something is so, for ten seconds at the most.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..500 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("waited too long until {what}");
 }
 
 #[derive(Parser)]

@@ -33,8 +33,9 @@ create table stays (
     presence   smallint not null check (presence between 0 and 3)
 ) partition by range (from_at);
 
--- "Who was at this point in this window": answered from the index alone.
-create unique index stays_at_point on stays (point_id, from_at, id) include (until_at, visitor, presence, ended_by, cell);
+-- "Who was at this point in this window": answered from the index alone. Ids are made by clients, so two
+-- visitors may come with the same one.
+create unique index stays_at_point on stays (point_id, from_at, id, visitor) include (until_at, presence, ended_by, cell);
 -- "Where was this visitor".
 create index stays_of_visitor on stays (visitor, from_at);
 

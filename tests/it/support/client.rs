@@ -6,10 +6,11 @@ use serde_json::Value;
 use super::TestApp;
 
 /// Somebody with a token, or nobody.
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: String,
-    token: Option<String>,
+    pub token: Option<String>,
 }
 
 /// A status and a body.
@@ -37,6 +38,11 @@ impl Client {
     /// The token, which on a page would be the cookie.
     pub fn token(&self) -> &str {
         self.token.as_deref().unwrap_or_default()
+    }
+
+    /// The same somebody, asking another service.
+    pub fn at(&self, address: std::net::SocketAddr) -> Self {
+        Self { base: format!("http://{address}"), ..self.clone() }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -20,16 +20,22 @@ pub struct Place {
 }
 
 impl TestApp {
-    /// A signed-in member of staff. The account cannot be signed into again: it has no password.
+    /// A signed-in member of staff.
     pub async fn staff(&self, role: Role, division: &str) -> Client {
+        self.member(&[role], division).await.1
+    }
+
+    /// A signed-in member of staff with an id. The account cannot be signed into again: it has no password.
+    pub async fn member(&self, roles: &[Role], division: &str) -> (Uuid, Client) {
         let (token, now) = (new_token(), self.now());
         let id = Uuid::now_v7();
+        let words: Vec<&str> = roles.iter().map(|role| role.word()).collect();
         let row = StaffRow {
             id,
-            login: format!("{}-{}", role.word().replace('_', "-"), &id.simple().to_string()[24..]),
-            display_name: format!("{role:?}"),
+            login: format!("{}-{}", &words[0].replace('_', "-"), &id.simple().to_string()[24..]),
+            display_name: words[0].to_owned(),
             password_hash: "none".into(),
-            roles: role_numbers(&[role]),
+            roles: role_numbers(roles),
             division: division.into(),
             disabled_at: None,
             created_at: now,
@@ -43,7 +49,7 @@ impl TestApp {
         let mut conn = self.app.store.conn().await.unwrap();
         access::insert_staff(&mut conn, &row).await.unwrap();
         access::insert_session(&mut conn, &session).await.unwrap();
-        self.client(Some(&token))
+        (id, self.client(Some(&token)))
     }
 
     /// The pseudonym of somebody, as the channel makes it.
@@ -79,7 +85,20 @@ impl TestApp {
         inspector.post(&format!("/v1/venues/{id}/review"), &review).await.expect(200);
         let point = &made["points"][0];
         let code = point["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-        Place { venue: id, point: point["id"].as_i64().unwrap(), code }
+        let place = Place { venue: id, point: point["id"].as_i64().unwrap(), code };
+        self.answering(&place).await;
+        place
+    }
+
+    /// Waits until the service has heard that a place takes scans. The scan that asks is refused for its
+    /// time, which is looked at after the code.
+    pub async fn answering(&self, place: &Place) {
+        let somebody = self.person(u32::try_from(place.point & 0xFFFF_FFFF).unwrap()).await;
+        let scan = json!({ "code": place.code, "occurred_at": self.now() + TimeDelta::days(1) });
+        super::until("the service knows the place", async || {
+            somebody.post("/v1/scans", &scan).await.problem(422).starts_with("occurred_at")
+        })
+        .await;
     }
 
     /// A scan of somebody some minutes ago, as the visitor's own, near the place.

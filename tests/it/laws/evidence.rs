@@ -1,0 +1,181 @@
+//! Law 1: no evidence, no colour.
+
+use serde_json::Value;
+
+use super::{Story, story};
+use crate::support::people::far;
+
+const WHY: &str = "no evidence, no colour";
+
+/// An assignment of a contact as the owner of the table could write it, true but for one column.
+fn assignment(story: &Story, visitor: u32, column: &str, value: &str) -> String {
+    let case = format!("'{}'", story.case);
+    let columns = [
+        ("case_id", case.as_str()),
+        ("class", "class"),
+        ("colour", "colour"),
+        ("pack_id", "'baseline'"),
+        ("pack_version", "1"),
+        ("division", "'410100'"),
+        ("state", "0"),
+        ("last_exposure_at", "last_at"),
+        ("expires_at", "last_at + interval '7 days'"),
+        ("proposed_at", "last_at"),
+    ];
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let values: Vec<&str> =
+        columns.iter().map(|(name, right)| if *name == column { value } else { right }).collect();
+    format!(
+        "insert into assignments (id, run_id, visitor, {}) select gen_random_uuid(), run_id, visitor, {}
+         from contacts where run_id = '{}' and visitor = '{}'",
+        names.join(", "),
+        values.join(", "),
+        story.run,
+        story.app.visitor(visitor).to_uuid()
+    )
+}
+
+fn whole(story: &Story, visitor: u32) -> String {
+    assignment(story, visitor, "", "")
+}
+
+async fn refused(story: &Story, sql: &str, why: &str) {
+    let said = story.app.sql(sql).await.expect_err(sql);
+    assert!(said.contains(why), "{sql}\n{said}");
+    assert_eq!(story.app.number("select count(*) from assignments").await, 0);
+}
+
+/// A contact that no run has found.
+fn forged_contact(story: &Story, visitor: u32) -> String {
+    format!(
+        "insert into contacts (run_id, visitor, class, colour, together_secs, meetings, first_at, last_at)
+         select run_id, '{}', class, colour, together_secs, meetings, first_at, last_at
+         from contacts where run_id = '{}' limit 1",
+        story.app.visitor(visitor).to_uuid(),
+        story.run
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_takes_no_assignment_without_evidence() {
+    let story = story(&[]).await;
+    let app = &story.app;
+
+    // Person 4 was elsewhere: not even a forged contact makes an exposure.
+    assert_eq!(app.sql(&whole(&story, 4)).await, Ok(0));
+    assert_eq!(app.sql(&forged_contact(&story, 4)).await, Ok(1));
+    refused(&story, &whole(&story, 4), WHY).await;
+
+    // The evidence of somebody else, under person 4's name.
+    let borrowed = format!(
+        "insert into exposures (run_id, seq, trail_stay_id, stay_point_id, stay_from_at, stay_id, visitor, relation,
+                                granularity, from_at, until_at, presence, counted)
+         select run_id, seq + 1000, trail_stay_id, stay_point_id, stay_from_at, stay_id, '{}', relation, granularity,
+                from_at, until_at, presence, counted from exposures where visitor = '{}'",
+        app.visitor(4).to_uuid(),
+        app.visitor(2).to_uuid()
+    );
+    assert!(app.sql(&borrowed).await.unwrap() > 0);
+    refused(&story, &whole(&story, 4), WHY).await;
+
+    // What is true but for one thing.
+    app.tamper("insert into rule_packs (id, version, body, loaded_at) values ('other', 1, '', now())").await;
+    let other_case = format!("'{}'", app.case(&story.investigator, 4).await);
+    let wrong = [
+        ("state", "1", "begins as a proposal"),
+        ("colour", "1", WHY),
+        ("class", "3", WHY),
+        ("pack_id", "'other'", WHY),
+        ("case_id", other_case.as_str(), WHY),
+    ];
+    for (column, value, why) in wrong {
+        refused(&story, &assignment(&story, 2, column, value), why).await;
+    }
+
+    // The truth.
+    assert_eq!(app.sql(&whole(&story, 2)).await, Ok(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contradicted_stay_is_no_evidence_whoever_writes_the_exposure() {
+    let story = story(&[]).await;
+    let app = &story.app;
+    app.scan_from(5, &story.teahouse, 100, Some(far())).await;
+    app.settle().await;
+    assert_eq!(app.sql(&forged_contact(&story, 5)).await, Ok(1));
+    let forged = |presence: i16| {
+        format!(
+            "insert into exposures (run_id, seq, trail_stay_id, stay_point_id, stay_from_at, stay_id, visitor, relation,
+                                    granularity, from_at, until_at, presence, counted)
+             select '{}', 1000, t.id, s.point_id, s.from_at, s.id, s.visitor, 0, 1, s.from_at,
+                    s.from_at + interval '1 minute', {presence}, true
+             from stays s, trail_stays t where s.visitor = '{}' and t.point_id = s.point_id",
+            story.run,
+            app.visitor(5).to_uuid()
+        )
+    };
+    assert!(app.sql(&forged(0)).await.unwrap_err().contains("presence"));
+    assert_eq!(app.sql(&forged(2)).await, Ok(1));
+    refused(&story, &whole(&story, 5), WHY).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assignment_never_changes_and_is_never_removed() {
+    let story = story(&[]).await;
+    story.propose().await;
+    let other = story.app.visitor(9).to_uuid();
+    for change in [
+        "colour = 1".to_owned(),
+        "class = 3".to_owned(),
+        format!("visitor = '{other}'"),
+        "expires_at = expires_at + interval '1 year'".to_owned(),
+        "division = '420100'".to_owned(),
+    ] {
+        let sql = format!("update assignments set {change} where colour = 2");
+        assert!(story.app.sql(&sql).await.expect_err(&sql).contains("does not change"));
+    }
+    assert!(story.app.sql("delete from assignments").await.unwrap_err().contains("append-only"));
+    assert!(story.app.sql("update exposures set counted = true").await.unwrap_err().contains("append-only"));
+    assert!(story.app.sql("update assignments set state = 2").await.unwrap_err().contains("cannot become"));
+}
+
+#[test]
+fn no_request_names_a_colour_or_takes_a_list_of_visitors() {
+    let document = serde_json::to_value(placecode::http::routes::document()).unwrap();
+    let mut bodies = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let Some(schema) = operation.pointer("/requestBody/content/application~1json/schema") else {
+                continue;
+            };
+            bodies += 1;
+            let mut names = Vec::new();
+            properties(&document, schema, false, &mut names);
+            for (name, listed) in names {
+                let who = name == "visitor" || name == "visitors";
+                assert!(!(who && listed), "{method} {path} takes a list of visitors");
+                assert!(!matches!(name.as_str(), "colour" | "class"), "{method} {path} takes a {name}");
+            }
+        }
+    }
+    assert!(bodies > 15, "only {bodies} request bodies were looked at");
+}
+
+/// The names of all properties below a schema, and whether they stand in or are a list.
+fn properties(document: &Value, schema: &Value, listed: bool, names: &mut Vec<(String, bool)>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = document.pointer(reference.trim_start_matches('#')).unwrap();
+        return properties(document, target, listed, names);
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let is_list = listed || property["type"] == "array" || property["type"][0] == "array";
+        names.push((name.clone(), is_list));
+        properties(document, property, is_list, names);
+    }
+    if schema["items"].is_object() {
+        properties(document, &schema["items"], true, names);
+    }
+    for part in ["oneOf", "allOf", "anyOf"].into_iter().filter_map(|key| schema[key].as_array()).flatten() {
+        properties(document, part, listed, names);
+    }
+}

@@ -48,10 +48,10 @@ async fn tell(test: &TestApp, chromium: &Chromium) {
     }
     let code = venue(test, chromium).await;
     chromium.phone().await;
-    chromium.open(&at(test, "/?lang=en")).await;
-    chromium.shoot("home-english").await;
     chromium.open(&at(test, "/")).await;
     chromium.shoot("home").await;
+    chromium.open(&at(test, "/?lang=en")).await;
+    chromium.shoot("home-english").await;
     citizen(test, chromium, &code, "E1000001", "case").await;
     citizen(test, chromium, &code, "E1000002", "contact").await;
     test.pass(60);

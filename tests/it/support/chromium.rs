@@ -25,6 +25,7 @@ pub struct Chromium {
 }
 
 /// The programs, installed where that is allowed; `false`, with a word on how to get them, when not.
+#[expect(clippy::print_stderr, reason = "a test that is skipped must say so")]
 pub fn is_there() -> bool {
     let runs = |program: &str| {
         let output = Command::new(program).arg("--version").output();

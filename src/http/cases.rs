@@ -11,7 +11,6 @@ use uuid::Uuid;
 use super::auth::{Actor, Staff};
 use super::error::ApiError;
 use super::permissions::{Investigate, SeeCases};
-pub use super::trails::{Source, trail};
 use super::venue_forms::text;
 use super::web::Web;
 use super::write::{Reply, Write};

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::auth::{Actor, Staff};
 use super::cases::permitted as permitted_case;
-pub use super::contacts::{Contact, Evidence, Exclusion, PAGE, contacts, evidence, exclude};
 use super::error::ApiError;
 use super::permissions::{Investigate, Release, SeeCases};
 use super::venue_forms::text;

@@ -148,7 +148,7 @@ pub async fn take_own(web: &Web, visitor: Visitor, scan: OwnScan) -> Result<Scan
 }
 
 /// What is known about a scan before its point is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct NewScan {
     /// Its id.
     pub id: Uuid,

@@ -109,7 +109,7 @@ pub async fn store(
     let known = scans::within(conn, &scans_in).await?;
     let wanted = wanted_stays(catalogue, offset, known, &stays_in)?;
     let present = scans::stays_beginning_within(conn, &stays_in).await?;
-    let (gone, changed) = difference(present, wanted);
+    let (gone, changed) = difference(present, &wanted);
     scans::remove_stays(conn, &gone).await?;
     scans::write_stays(conn, &changed).await?;
     Ok(stored)
@@ -147,7 +147,7 @@ fn wanted_stays(
 }
 
 /// What must be removed and what must be written to turn `present` into `wanted`.
-fn difference(present: Vec<Stay>, wanted: Vec<Stay>) -> (Vec<Stay>, Vec<Stay>) {
+fn difference(present: Vec<Stay>, wanted: &[Stay]) -> (Vec<Stay>, Vec<Stay>) {
     let key = |stay: &Stay| (stay.point, stay.span.from(), stay.id, stay.visitor);
     let present: BTreeMap<_, Stay> = present.into_iter().map(|stay| (key(&stay), stay)).collect();
     let changed: Vec<Stay> =

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 
 use super::terminal::say;
 use crate::domain::keyring::Keyring;
+use crate::issuer::reference::IssuerKeys;
 
 /// Where the keys go.
 #[derive(clap::Args, Clone, Debug)]
@@ -16,17 +17,31 @@ pub(crate) struct KeysArgs {
     /// The file to write. It must not exist.
     #[arg(default_value = "keys.toml", env = "KEYS_FILE")]
     file: PathBuf,
+
+    /// Write keys for the reference issuing system instead, and print what the service must know of them.
+    #[arg(long)]
+    issuer: bool,
 }
 
 /// Writes a new key file.
 pub(crate) fn keys(args: &KeysArgs) -> anyhow::Result<()> {
-    if !write_secret(&args.file, &Keyring::new(rand::random(), rand::random()).to_toml())? {
+    let issuer = IssuerKeys::generate(rand::random());
+    let text =
+        if args.issuer { issuer.to_toml() } else { Keyring::new(rand::random(), rand::random()).to_toml() };
+    if !write_secret(&args.file, &text)? {
         bail!(
             "{} exists and is kept: without its keys every poster and token is void. Name another file, or move it away",
             args.file.display()
         );
     }
     say(format!("{} written. Keep it apart from the database and its backups", args.file.display()));
+    if args.issuer {
+        let key = data_encoding::HEXLOWER.encode(issuer.channel_public_key().as_bytes());
+        say(format!("PUT /v1/channels/{}: public_key {key}", issuer.channel()));
+        say(
+            "ISSUER_SECRETS_FILE: a line `ISSUER = \"…\"` with its letters_secret, under the id of PUT /v1/issuers/ISSUER",
+        );
+    }
     Ok(())
 }
 

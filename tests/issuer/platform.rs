@@ -36,6 +36,7 @@ impl Platform {
         let keys = IssuerKeys::generate([[1; 32], [2; 32], [3; 32], [4; 32], [5; 32]]);
         let clock = Clock::fixed("2026-03-10T04:00:00Z".parse().unwrap());
         let config = IssuerConfig {
+            clock_shift_file: None,
             issuer_database_url: database.clone(),
             issuer_keys_file: PathBuf::new(),
             issuer_bind: "127.0.0.1:0".parse().unwrap(),

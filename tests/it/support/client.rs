@@ -35,14 +35,14 @@ impl TestApp {
 }
 
 impl Client {
-    /// The token, which on a page would be the cookie.
-    pub fn token(&self) -> &str {
-        self.token.as_deref().unwrap_or_default()
-    }
-
     /// The same somebody, asking another service.
     pub fn at(&self, address: std::net::SocketAddr) -> Self {
         Self { base: format!("http://{address}"), ..self.clone() }
+    }
+
+    /// The token, which on a page would be the cookie.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -48,10 +48,10 @@ async fn tell(test: &TestApp, chromium: &Chromium) {
     }
     let code = venue(test, chromium).await;
     chromium.phone().await;
-    chromium.open(&at(test, "/?lang=en")).await;
-    chromium.shoot("home-english").await;
     chromium.open(&at(test, "/")).await;
     chromium.shoot("home").await;
+    chromium.open(&at(test, "/?lang=en")).await;
+    chromium.shoot("home-english").await;
     citizen(test, chromium, &code, "E1000001", "case").await;
     citizen(test, chromium, &code, "E1000002", "contact").await;
     test.pass(60);
@@ -98,6 +98,7 @@ async fn venue(test: &TestApp, chromium: &Chromium) -> String {
     chromium.wait_for("已通过").await;
     chromium.press("a[href$='/poster']").await;
     chromium.shoot("poster").await;
+    assert_eq!(chromium.sheets().await, 1, "a poster is one sheet");
     let url = chromium.read_qr(".poster img").await;
     assert!(url.starts_with(&format!("http://{}/", test.address)), "{url}");
     url

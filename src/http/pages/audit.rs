@@ -65,7 +65,7 @@ fn table(desk: &Desk<ReadAudit>, entries: &[Entry]) -> Markup {
                 @for entry in entries.iter().rev() {
                     tr {
                         td.right { (entry.seq) }
-                        td { (time(entry.at_micros).unwrap_or_default()) }
+                        td.time { (time(entry.at_micros).unwrap_or_default()) }
                         td { (entry.actor) }
                         td { (entry.action) }
                         td.reference { (entry.subject) }

@@ -79,7 +79,11 @@ pub(super) async fn report(
     };
     match reported.await {
         Ok(row) => Ok(go(&format!("/cases/{}", row.id))),
-        Err(error @ ApiError::Invalid { .. }) => Ok(form(&desk, &filled, Some(&error))),
+        Err(error @ ApiError::Invalid { .. }) => {
+            // The pseudonym is not shown again: only a run's contacts show any.
+            let shown = Filled { visitor: String::new(), ..filled };
+            Ok(form(&desk, &shown, Some(&error)))
+        }
         Err(error) => Err(error),
     }
 }

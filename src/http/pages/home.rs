@@ -72,9 +72,9 @@ fn start(view: &View, web: &Web, wrong: Option<&str>) -> Markup {
                 li { (t("场所、时间，和一个无法反推出您身份的代号。", "The place, the time, and a pseudonym that cannot be turned back into you.")) }
                 li { (t("不记录姓名、证件号码、手机号和行踪轨迹。", "No name, no number, no phone, no position of your phone.")) }
                 li { (kept_for(view, web)) }
-                li { a href="/me" { (t("查看我的记录，以及谁看过", "See your own records, and who looked at them")) } }
             }
         }
+        p { a href="/me" { (t("查看我的记录，以及谁看过", "See your own records, and who looked at them")) } }
         p.small { a href="/login" { (t("工作人员登录", "Staff: sign in")) } }
     }
 }

@@ -54,7 +54,7 @@ pub(super) async fn list(
     let rows = page(&web, &desk.signed.actor, None, list.after).await?;
     let more = rows.last().filter(|_| rows.len() == usize::try_from(PAGE).unwrap_or(0));
     let body = html! {
-        h1 { (desk.say("我的场所", "Venues")) }
+        h1 { (desk.say("场所", "Venues")) }
         p { a.button href="/manage/venues/new" { (desk.say("登记新场所", "Register a venue")) } }
         @if rows.is_empty() { p { (desk.say("还没有场所。", "No venue yet.")) } }
         ul.cards { @for row in &rows { (card(&desk, row)?) } }
@@ -62,7 +62,7 @@ pub(super) async fn list(
             p { a.button.quiet href={ "/manage?after=" (last.id) } { (desk.say("下一页", "Next page")) } }
         }
     };
-    Ok(desk.page(desk.say("我的场所", "Venues"), &body))
+    Ok(desk.page(desk.say("场所", "Venues"), &body))
 }
 
 /// The empty form.

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 use url::Url;
@@ -13,7 +13,7 @@ use super::desk::SentByVisitor;
 use super::home::kept_for;
 use super::layout::page;
 use super::trouble::refuse;
-use super::view::View;
+use super::view::{Lang, View};
 use super::words::{self, Tone, shape};
 use crate::domain::place_code::{PlaceCode, SignedCode};
 use crate::domain::point::{NotInForce, PointFacts};
@@ -60,7 +60,7 @@ pub(super) async fn show(
         (way_on)
         section.note {
             h2 { (view.say("记录什么", "What is recorded")) }
-            p { (view.say("场所、点位、时间和您的代号，不含姓名、证件号码和手机号。", "Venue, point, time and your pseudonym; no name, number or phone.")) " " (kept_for(&view, &web)) }
+            p { (view.say("场所、点位、时间和您的代号，不含姓名、证件号码和手机号。", "Venue, point, time and your pseudonym; no name, number or phone. ")) (kept_for(&view, &web)) }
         }
     };
     Ok(page(&view, StatusCode::OK, &place.facts.venue_name, &body))
@@ -82,8 +82,7 @@ pub(super) async fn take(
     Ok(page(&view, StatusCode::OK, done(&view, form.direction), &body))
 }
 
-/// Takes a scan from a page. The id was made when the page was, and within two minutes its time is that
-/// of the scan too, so that a button pressed twice is one scan.
+/// Takes a scan from a page. The id was made when the page was, so that a button pressed twice is one scan.
 pub(super) async fn scan(
     web: &Web,
     visitor: &Vouched,
@@ -91,12 +90,19 @@ pub(super) async fn scan(
     id: Uuid,
     direction: Direction,
 ) -> Result<ScanReceipt, ApiError> {
-    let now = web.now();
-    let made = id.get_timestamp().map(|stamp| stamp.to_unix());
-    let made = made.and_then(|(secs, nanos)| DateTime::from_timestamp(i64::try_from(secs).ok()?, nanos));
-    let occurred_at = made.filter(|made| *made <= now && now - *made < SAME_SCAN);
+    let occurred_at = Some(pressed_at(id, web.now()));
     let scan = OwnScan { id: Some(id), code, occurred_at, direction: Some(direction), phone_cell: None };
     take_own(web, visitor.token.visitor, scan).await
+}
+
+/// When a button was pressed, in steps of two minutes from when its page was made: two presses in a row
+/// must not be two times, and two minutes are one stay anyhow.
+fn pressed_at(id: Uuid, now: DateTime<Utc>) -> DateTime<Utc> {
+    let made = id.get_timestamp().map(|stamp| stamp.to_unix());
+    let made = made.and_then(|(secs, nanos)| DateTime::from_timestamp(i64::try_from(secs).ok()?, nanos));
+    let Some(made) = made.filter(|made| *made <= now) else { return now };
+    let steps = (now - made).num_seconds() / SAME_SCAN.num_seconds();
+    made + TimeDelta::seconds(steps * SAME_SCAN.num_seconds())
 }
 
 /// An id that carries the time, for the hidden field of a button.
@@ -220,7 +226,6 @@ fn done(view: &View, direction: Direction) -> &str {
 }
 
 fn result(view: &View, web: &Web, receipt: &ScanReceipt, direction: Direction) -> Markup {
-    let secs = web.app.config.receipt_life.as_secs();
     html! {
         section.status.good aria-labelledby="done" {
             (shape(Tone::Good))
@@ -233,8 +238,36 @@ fn result(view: &View, web: &Web, receipt: &ScanReceipt, direction: Direction) -
         section.note {
             h2 { (view.say("凭证（供工作人员核验）", "Receipt, for the staff to verify")) }
             p.reference { (receipt.receipt) }
-            p.small { (view.say("有效时间（秒）：", "Valid for so many seconds: ")) (secs) (view.say("。截图不能作为凭证。", ". A screenshot proves nothing.")) }
+            p.small { (valid_for(view, web.app.config.receipt_life.as_secs())) }
         }
         p { a.button.quiet href="/me" { (view.say("我的记录", "My records")) } }
+    }
+}
+
+fn valid_for(view: &View, secs: u64) -> String {
+    match view.lang {
+        Lang::Chinese => format!("{secs} 秒内有效。截图不能作为凭证。"),
+        Lang::English => format!("Valid for {secs} seconds. A screenshot proves nothing."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presses_in_a_row_are_one_moment_however_long_the_page_was_open() {
+        let made: DateTime<Utc> = "2026-03-16T04:00:00.123Z".parse().unwrap();
+        let id = fresh_id(made);
+        let pressed = |secs| pressed_at(id, made + TimeDelta::seconds(secs)) - made;
+        assert_eq!(pressed(0), TimeDelta::zero());
+        assert_eq!(pressed(119), TimeDelta::zero());
+        assert_eq!(pressed(601), TimeDelta::minutes(10));
+        assert_eq!(pressed(607), TimeDelta::minutes(10));
+        let micros_later = made + TimeDelta::seconds(607) + TimeDelta::microseconds(77);
+        assert_eq!(pressed_at(id, micros_later) - made, TimeDelta::minutes(10));
+        let ahead = made - TimeDelta::hours(1);
+        assert_eq!(pressed_at(id, ahead), ahead, "an id from the future says nothing");
+        assert_eq!(pressed_at(Uuid::nil(), made), made);
     }
 }

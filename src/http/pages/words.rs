@@ -70,7 +70,7 @@ pub(super) fn venue_state(lang: Lang, state: VenueState) -> Markup {
 pub(super) fn run_state(lang: Lang, state: RunState) -> Markup {
     match state {
         RunState::Queued => badge(Tone::Waiting, lang.say("排队计算中", "Queued")),
-        RunState::Computed => badge(Tone::Good, lang.say("已算出，未生效", "Computed, nothing is out")),
+        RunState::Computed => badge(Tone::Waiting, lang.say("已算出，未生效", "Computed, nothing is out")),
         RunState::Failed => badge(Tone::Stopped, lang.say("计算失败", "Failed")),
         RunState::Proposing => badge(Tone::Waiting, lang.say("正在生成提案", "Being proposed")),
         RunState::Proposed => badge(Tone::Careful, lang.say("待两人放行", "Waits for two officers")),

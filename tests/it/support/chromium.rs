@@ -25,6 +25,7 @@ pub struct Chromium {
 }
 
 /// The programs, installed where that is allowed; `false`, with a word on how to get them, when not.
+#[expect(clippy::print_stderr, reason = "a test that is skipped must say so")]
 pub fn is_there() -> bool {
     let runs = |program: &str| {
         let output = Command::new(program).arg("--version").output();
@@ -173,6 +174,14 @@ impl Chromium {
         let taken = self.tell("Page.captureScreenshot", picture).await;
         let bytes = BASE64.decode(taken["data"].as_str().unwrap().as_bytes()).unwrap();
         std::fs::write(self.shots.join(format!("{:02}-{name}.png", self.shot.get())), bytes).unwrap();
+    }
+
+    /// How many sheets the page takes when it is printed.
+    pub async fn sheets(&self) -> usize {
+        let printed = self.tell("Page.printToPDF", json!({ "preferCSSPageSize": true })).await;
+        let pdf = BASE64.decode(printed["data"].as_str().unwrap().as_bytes()).unwrap();
+        let pdf = String::from_utf8_lossy(&pdf);
+        pdf.matches("/Type /Page").count() - pdf.matches("/Type /Pages").count()
     }
 
     /// The text of the QR code in a picture on the page.

@@ -81,6 +81,9 @@ pub(crate) async fn send_again(
     let actor = staff.0;
     let work = async |conn: &mut AsyncPgConnection, _: Nothing| {
         let now = web.now();
+        if !letters::issuers(conn).await?.iter().any(|row| row.id == *issuer) {
+            return Err(ApiError::NotFound("issuing system"));
+        }
         let count = letters::dig_up(conn, &issuer, now).await?;
         let detail = serde_json::json!({ "count": count });
         let subject = format!("issuer {issuer}");

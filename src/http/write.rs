@@ -76,13 +76,16 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if bytes.windows(6).any(|part| part == br"\u0000") {
         return Err(ApiError::invalid("body", "must not hold the character U+0000"));
     }
-    serde_json::from_slice(bytes).map_err(|error| {
+    let body = serde_json::from_slice(bytes).map_err(|error| {
         if error.is_data() {
             ApiError::invalid("body", error)
         } else {
             ApiError::Malformed(format!("the body is no JSON: {error}"))
         }
-    })
+    })?;
+    // A list would be read as the fields in their order, which no document tells.
+    let is_object = bytes.trim_ascii_start().starts_with(b"{");
+    if is_object { Ok(body) } else { Err(ApiError::invalid("body", "must be an object")) }
 }
 
 fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {

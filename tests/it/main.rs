@@ -1,9 +1,10 @@
 //! Every test that needs Postgres and Redis, in one binary that starts private ones.
-#![expect(unreachable_pub, missing_docs, reason = "a test binary has no users; its names say what they are")]
+#![expect(unreachable_pub, reason = "a test binary has no users")]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "the helpers of a test are tests too; clippy allows this only below #[test]"
 )]
 

@@ -24,14 +24,16 @@ pub struct Answer {
 impl TestApp {
     /// Somebody with a token.
     pub fn client(&self, token: Option<&str>) -> Client {
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .unwrap();
-        Client { http, base: format!("http://{}", self.address), token: token.map(str::to_owned) }
+        let base = format!("http://{}", self.address);
+        Client { http: self.http.clone(), base, token: token.map(str::to_owned) }
     }
+}
+
+/// What makes the requests of one test; it belongs to that test's runtime.
+pub fn http() -> reqwest::Client {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    builder.build().unwrap()
 }
 
 impl Client {

@@ -153,8 +153,7 @@ impl TestApp {
     /// What the issuing system shows of somebody.
     pub async fn colour(&self, number: u32) -> Value {
         let url = format!("http://{}/v1/colours/{}", self.issuer_address, self.visitor(number).to_hex());
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let answer = client.get(url).bearer_auth(self.issuer_keys.api_token()).send().await.unwrap();
+        let answer = self.http.get(url).bearer_auth(self.issuer_keys.api_token()).send().await.unwrap();
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 }

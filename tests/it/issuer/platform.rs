@@ -44,7 +44,6 @@ impl Platform {
             issuer_keys_file: PathBuf::new(),
             issuer_bind: "127.0.0.1:0".parse().unwrap(),
             service_url: SERVICE.parse().unwrap(),
-            clock_shift_file: None,
         };
         let server = Server::start(&config, keys.clone(), clock.clone()).await.unwrap();
         let url = format!("http://{}/", server.address()).parse().unwrap();

@@ -180,6 +180,8 @@ fn by_minutes(case: Visitor, infectious: Span, stays: &[Stay], places: &[At]) ->
     let mine = certain(case);
     for other in others {
         let theirs = certain(other);
+        let pairs = mine.iter().flat_map(|mine| theirs.iter().map(move |theirs| (mine, theirs)));
+        let pairs: Vec<_> = pairs.filter(|(mine, theirs)| mine.point == theirs.point).collect();
         let mut close = vec![false; 2 * usize::try_from(BACK).unwrap()];
         let (mut aboard, mut same) = (close.clone(), close.clone());
         let begin = infectious.from();
@@ -188,12 +190,8 @@ fn by_minutes(case: Visitor, infectious: Span, stays: &[Stay], places: &[At]) ->
             if !infectious.contains(now) {
                 break;
             }
-            for (mine, theirs) in mine.iter().flat_map(|mine| theirs.iter().map(move |theirs| (mine, theirs)))
-            {
-                if !mine.span.contains(now) || !theirs.span.contains(now) {
-                    continue;
-                }
-                if mine.point == theirs.point {
+            for (mine, theirs) in &pairs {
+                if mine.span.contains(now) && theirs.span.contains(now) {
                     let granularity = at(places, mine).granularity;
                     same[minute] = true;
                     aboard[minute] |= granularity == Granularity::Vehicle;
@@ -206,7 +204,7 @@ fn by_minutes(case: Visitor, infectious: Span, stays: &[Stay], places: &[At]) ->
             "close"
         } else if aboard.contains(&true) {
             "same_vehicle"
-        } else if same.windows(24 * 60).any(|day| day.iter().filter(|minute| **minute).count() >= 15) {
+        } else if most_in_a_day(&same) >= 15 {
             "exposed_place"
         } else {
             continue;
@@ -214,6 +212,17 @@ fn by_minutes(case: Visitor, infectious: Span, stays: &[Stay], places: &[At]) ->
         found.insert(other.to_hex(), class.to_owned());
     }
     found
+}
+
+/// The most minutes that any 24 hours hold; a minute comes in at the front as another leaves at the end.
+fn most_in_a_day(minutes: &[bool]) -> usize {
+    let (mut held, mut most) = (0, 0);
+    for (at, together) in minutes.iter().enumerate() {
+        held += usize::from(*together);
+        held -= usize::from(at >= 24 * 60 && minutes[at - 24 * 60]);
+        most = most.max(held);
+    }
+    most
 }
 
 /// The longest row of minutes without a gap.

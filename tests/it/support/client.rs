@@ -29,10 +29,12 @@ impl TestApp {
     }
 }
 
-/// What makes the requests of one test; it belongs to that test's runtime.
+/// What makes the requests of one test; it belongs to that test's runtime. It keeps no connection, since
+/// a service waits for idle ones when it ends.
 pub fn http() -> reqwest::Client {
     drop(rustls::crypto::ring::default_provider().install_default());
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    let builder = builder.pool_max_idle_per_host(0);
     builder.build().unwrap()
 }
 

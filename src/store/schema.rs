@@ -325,7 +325,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    stays (point_id, from_at, id) {
+    stays (point_id, from_at, id, visitor) {
         point_id -> BigInt,
         from_at -> Timestamptz,
         id -> Uuid,

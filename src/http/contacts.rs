@@ -73,7 +73,7 @@ pub async fn see_contacts(
     if found.len() == usize::try_from(PAGE).unwrap_or(0) {
         let offset = (list.offset + PAGE).to_string();
         let query = [("offset", Some(offset)), ("purpose", Some(list.purpose.clone()))];
-        response.insert_header(next_page(&format!("/v1/runs/{id}/contacts"), query));
+        response.insert_header(next_page(&format!("/v1/runs/{id}/contacts"), &query));
     }
     Ok(response.json(found))
 }

@@ -112,7 +112,7 @@ pub async fn list_venues(
     if let Some(last) = rows.last().filter(|_| rows.len() == usize::try_from(PAGE).unwrap_or(0)) {
         let state = list.state.and_then(|state| serde_json::json!(state).as_str().map(str::to_owned));
         let query = [("after", Some(last.id.to_string())), ("state", state)];
-        response.insert_header(next_page("/v1/venues", query));
+        response.insert_header(next_page("/v1/venues", &query));
     }
     let venues = rows.into_iter().map(|row| show(&web, row, Vec::new())).collect::<Result<Vec<_>, _>>()?;
     Ok(response.json(venues))

@@ -112,7 +112,7 @@ impl Web {
 }
 
 /// The `Link` header that names the next page of a list, with all that the list was asked for.
-pub fn next_page<const N: usize>(path: &str, query: [(&str, Option<String>); N]) -> (&'static str, String) {
+pub fn next_page<const N: usize>(path: &str, query: &[(&str, Option<String>); N]) -> (&'static str, String) {
     let given = query.iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
     let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
     ("Link", format!("<{path}?{query}>; rel=\"next\""))

@@ -155,6 +155,7 @@ async fn case(test: &TestApp, chromium: &Chromium) {
     chromium.wait_for("计入判定").await;
     chromium.shoot("evidence").await;
     chromium.press("main > p > a").await;
+    chromium.wait_for("同时段到过同一场所").await;
     chromium.press("main > p > a").await;
     chromium.press("form[action$='/proposal'] button").await;
     chromium.wait_for("待两人放行").await;
@@ -168,6 +169,9 @@ async fn release(test: &TestApp, chromium: &Chromium) {
         chromium.fill(&[("legal_basis", "《传染病防治法》第三十九条")]).await;
         chromium.shoot(&format!("release-{words}")).await;
         chromium.press("form[action$='/release'] button").await;
+        if words == 1 {
+            chromium.wait_for("您已同意").await;
+        }
     }
     chromium.wait_for("没有待放行的提案").await;
     chromium.open(&at(test, "/letters")).await;

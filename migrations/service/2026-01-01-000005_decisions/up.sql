@@ -150,6 +150,13 @@ create trigger assignment_events_immutable before update or delete on assignment
     for each row execute function refuse_change();
 create trigger releases_immutable before update or delete on releases
     for each row execute function refuse_change();
+-- Row triggers do not see a truncate, which would empty the record in one stroke.
+create trigger assignments_no_truncate before truncate on assignments
+    for each statement execute function refuse_change();
+create trigger assignment_events_no_truncate before truncate on assignment_events
+    for each statement execute function refuse_change();
+create trigger releases_no_truncate before truncate on releases
+    for each statement execute function refuse_change();
 
 -- Law 2, for whoever can write SQL: when a run is released, every contact of it whom the pack gives a
 -- colour has an assignment, or an exclusion with reason and author.

@@ -13,6 +13,8 @@ create table audit_entries (
 create index audit_entries_by_subject on audit_entries (subject, seq);
 create trigger audit_entries_immutable before update or delete on audit_entries
     for each row execute function refuse_change();
+create trigger audit_entries_no_truncate before truncate on audit_entries
+    for each statement execute function refuse_change();
 
 -- The end of the chain. Locking this row orders the writers.
 create table audit_head (

@@ -23,6 +23,9 @@ use crate::roles::terminal::{Progress, remark};
 /// How many days are played.
 pub(super) const DAYS: i64 = 14;
 
+/// How long a service may take to hear that a venue was approved; it asks the register every half second.
+const REGISTER_DELAY: Duration = Duration::from_secs(2);
+
 /// How many people scan a forwarded photo of a code from another city.
 const PHOTOS: usize = 12;
 
@@ -65,6 +68,7 @@ impl Scene {
         remark(format!("{} venues register, an inspector approves them", self.city.venues.len()));
         let codes = open_venues(&staff, &self.city).await?;
         seen.arrow("venues registered and approved", started);
+        tokio::time::sleep(REGISTER_DELAY).await;
         let started = Instant::now();
         remark(format!("the health-code platform vouches for {} visitors", self.people));
         let visitors = admit(&self.service, &self.platform, self.people + PHOTOS).await?;

@@ -135,6 +135,9 @@ async fn an_assignment_never_changes_and_is_never_removed() {
         assert!(story.app.sql(&sql).await.expect_err(&sql).contains("does not change"));
     }
     assert!(story.app.sql("delete from assignments").await.unwrap_err().contains("append-only"));
+    for emptied in ["assignments cascade", "audit_entries"] {
+        assert!(story.app.sql(&format!("truncate {emptied}")).await.unwrap_err().contains("append-only"));
+    }
     assert!(story.app.sql("update exposures set counted = true").await.unwrap_err().contains("append-only"));
     assert!(story.app.sql("update assignments set state = 2").await.unwrap_err().contains("cannot become"));
 }

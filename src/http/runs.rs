@@ -16,7 +16,6 @@ use super::venue_forms::text;
 use super::web::Web;
 use super::write::{Reply, Write};
 use crate::domain::access::Role;
-use crate::domain::numbered::Numbered;
 use crate::store::audit;
 use crate::store::decisions::{self, ReleaseRow};
 use crate::store::runs::{self, RunRow, RunState};
@@ -159,26 +158,8 @@ pub async fn request(
     let (pack_id, version) = form.rule_pack.split_once('@').ok_or_else(unknown)?;
     let version = version.parse().map_err(|_no_number| unknown())?;
     runs::pack_body(conn, pack_id, version).await?.ok_or_else(unknown)?;
-    let row = RunRow {
-        id: Uuid::now_v7(),
-        case_id,
-        pack_id: pack_id.to_owned(),
-        pack_version: version,
-        state: RunState::Queued.number(),
-        purpose: text("purpose", &form.purpose, 3, 500)?,
-        requested_by: actor.person()?,
-        requested_at: web.now(),
-        log_ends: None,
-        infectious_from: None,
-        infectious_until: None,
-        computed_at: None,
-        result_digest: None,
-        summary: None,
-        failure: None,
-        proposed_by: None,
-        proposed_at: None,
-        released_at: None,
-    };
+    let purpose = text("purpose", &form.purpose, 3, 500)?;
+    let row = RunRow::queued(case_id, (pack_id.to_owned(), version), purpose, actor.person()?, web.now());
     runs::insert(conn, &row).await?;
     let detail = serde_json::json!({ "case": case_id, "pack": form.rule_pack, "purpose": row.purpose });
     note(web, conn, actor, "run.requested", row.id, detail).await?;

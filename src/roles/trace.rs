@@ -14,7 +14,6 @@ use super::house::{House, HouseArgs};
 use super::terminal::{remark, say};
 use crate::app::App;
 use crate::clock::Clock;
-use crate::domain::numbered::Numbered;
 use crate::pipeline::{drain, trace};
 use crate::store::audit::{self, Act};
 use crate::store::runs::{self, RunRow, RunState};
@@ -100,26 +99,7 @@ async fn ask(app: &App, args: &TraceArgs, purpose: &str) -> anyhow::Result<Uuid>
             runs::pack_body(conn, &pack_id, pack_version).await?.is_some(),
             "--pack {pack_id}@{pack_version} is not loaded; `placecode packs load` loads those that are shipped"
         );
-        let row = RunRow {
-            id: Uuid::now_v7(),
-            case_id: case.id,
-            pack_id,
-            pack_version,
-            state: RunState::Queued.number(),
-            purpose: purpose.to_owned(),
-            requested_by: staff.id,
-            requested_at: now,
-            log_ends: None,
-            infectious_from: None,
-            infectious_until: None,
-            computed_at: None,
-            result_digest: None,
-            summary: None,
-            failure: None,
-            proposed_by: None,
-            proposed_at: None,
-            released_at: None,
-        };
+        let row = RunRow::queued(case.id, (pack_id, pack_version), purpose.to_owned(), staff.id, now);
         runs::insert(conn, &row).await?;
         let subject = format!("run {}", row.id);
         let detail = json!({ "case": case.id, "pack": format!("{}@{}", row.pack_id, row.pack_version), "purpose": purpose });

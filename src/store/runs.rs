@@ -90,6 +90,37 @@ pub struct RunRow {
 }
 
 impl RunRow {
+    /// A run that waits to be computed.
+    pub fn queued(
+        case_id: Uuid,
+        pack: (String, i32),
+        purpose: String,
+        requested_by: Uuid,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let (pack_id, pack_version) = pack;
+        Self {
+            id: Uuid::now_v7(),
+            case_id,
+            pack_id,
+            pack_version,
+            state: RunState::Queued.number(),
+            purpose,
+            requested_by,
+            requested_at: now,
+            log_ends: None,
+            infectious_from: None,
+            infectious_until: None,
+            computed_at: None,
+            result_digest: None,
+            summary: None,
+            failure: None,
+            proposed_by: None,
+            proposed_at: None,
+            released_at: None,
+        }
+    }
+
     /// Where it stands.
     pub fn state(&self) -> Result<RunState, StoreError> {
         sound(RunState::from_number(self.state), "runs")

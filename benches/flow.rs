@@ -122,6 +122,7 @@ async fn enter_register(conn: &mut AsyncPgConnection) {
         legal_name: "bench".into(),
         credit_code: None,
         created_at: now,
+        kind: 0,
     };
     register::insert_organisation(conn, &organisation).await.unwrap();
     let cell = Position::new(34.75, 113.63).unwrap().cell(POINT_RESOLUTION);
@@ -142,6 +143,11 @@ async fn enter_register(conn: &mut AsyncPgConnection) {
         state: 1,
         state_reason: String::new(),
         created_at: now,
+        short_name: String::new(),
+        street: String::new(),
+        superior: String::new(),
+        outline: None,
+        cells: Vec::new(),
     };
     register::insert_venues(conn, std::slice::from_ref(&venue)).await.unwrap();
     let point = |id: u64| PointRow {
@@ -155,6 +161,10 @@ async fn enter_register(conn: &mut AsyncPgConnection) {
         previous_until: None,
         revoked_at: None,
         created_at: now,
+        lat_deg: None,
+        lng_deg: None,
+        is_mobile: false,
+        expires_at: None,
     };
     let rows: Vec<PointRow> = (0..=POINTS).map(point).collect();
     register::insert_points(conn, &rows).await.unwrap();

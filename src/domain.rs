@@ -1,6 +1,7 @@
 //! What the service knows: no I/O, no async, no clock, no SQL.
 
 pub mod access;
+pub mod area;
 pub mod assertion;
 pub mod assignment;
 pub mod audit;

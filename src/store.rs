@@ -4,6 +4,7 @@ pub mod access;
 pub mod audit;
 pub mod cases;
 pub mod decisions;
+pub mod facts;
 pub mod findings;
 pub mod idempotency;
 pub mod imports;

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::numbered::Numbered;
-use super::position::{PHONE_RESOLUTION, Position};
 use super::venue::PointId;
 use super::visitor::Visitor;
 
@@ -135,27 +134,28 @@ pub fn check_time(occurred_at: DateTime<Utc>, received_at: DateTime<Utc>) -> Res
     }
 }
 
-/// Judges presence. A phone may tell its coarse cell; within one ring of the point's own it makes
-/// the visit plausible, beyond it contradicts it. The phone's cell is not kept.
-pub fn judge_presence(method: Method, point: &Position, phone: Option<CellIndex>) -> Presence {
+/// Judges presence. A phone may tell its coarse cell; within one ring of the cells that the point's
+/// visitors may be in it makes the visit plausible, beyond it contradicts it; where nobody can say where
+/// they are, as in a taxi, it proves nothing. It is not kept.
+pub fn judge_presence(method: Method, near: &[CellIndex], phone: Option<CellIndex>) -> Presence {
     match (method, phone) {
         (Method::Staff | Method::Sentinel, _) => Presence::Verified,
         (Method::List, _) | (Method::Own, None) => Presence::Unproven,
-        (Method::Own, Some(phone)) => judge_phone(point, phone),
+        (Method::Own, Some(_)) if near.is_empty() => Presence::Unproven,
+        (Method::Own, Some(phone)) => judge_phone(near, phone),
     }
 }
 
-fn judge_phone(point: &Position, phone: CellIndex) -> Presence {
-    match point.cell(PHONE_RESOLUTION).grid_distance(phone) {
-        Ok(0..=1) => Presence::Plausible,
-        // h3o cannot count the steps between cells that are continents apart.
-        Ok(_) | Err(_) => Presence::Contradicted,
-    }
+fn judge_phone(near: &[CellIndex], phone: CellIndex) -> Presence {
+    // h3o cannot count the steps between cells that are continents apart.
+    let is_near = |cell: &CellIndex| matches!(cell.grid_distance(phone), Ok(0..=1));
+    if near.iter().any(is_near) { Presence::Plausible } else { Presence::Contradicted }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::position::{PHONE_RESOLUTION, Position};
 
     fn at(secs: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_700_000_000 + secs, 0).unwrap()
@@ -174,21 +174,22 @@ mod tests {
         let zhengzhou = Position::new(34.7466, 113.6253).unwrap();
         let shijiazhuang = Position::new(38.0428, 114.5149).unwrap().cell(PHONE_RESOLUTION);
         let here = zhengzhou.cell(PHONE_RESOLUTION);
-        assert_eq!(judge_presence(Method::Own, &zhengzhou, Some(shijiazhuang)), Presence::Contradicted);
-        assert_eq!(judge_presence(Method::Own, &zhengzhou, Some(here)), Presence::Plausible);
-        assert_eq!(judge_presence(Method::Own, &zhengzhou, None), Presence::Unproven);
-        assert_eq!(judge_presence(Method::Sentinel, &zhengzhou, None), Presence::Verified);
+        assert_eq!(judge_presence(Method::Own, &[here], Some(shijiazhuang)), Presence::Contradicted);
+        assert_eq!(judge_presence(Method::Own, &[here], Some(here)), Presence::Plausible);
+        assert_eq!(judge_presence(Method::Own, &[here], None), Presence::Unproven);
+        assert_eq!(judge_presence(Method::Own, &[], Some(here)), Presence::Unproven);
+        assert_eq!(judge_presence(Method::Sentinel, &[here], None), Presence::Verified);
         let new_york = Position::new(40.7, -74.0).unwrap().cell(PHONE_RESOLUTION);
-        assert_eq!(judge_presence(Method::Own, &zhengzhou, Some(new_york)), Presence::Contradicted);
+        assert_eq!(judge_presence(Method::Own, &[here], Some(new_york)), Presence::Contradicted);
     }
 
     #[test]
     fn only_the_next_ring_is_near() {
-        let here = Position::new(34.7466, 113.6253).unwrap();
-        let rings = here.cell(PHONE_RESOLUTION).grid_disk_distances::<Vec<_>>(2);
+        let here = Position::new(34.7466, 113.6253).unwrap().cell(PHONE_RESOLUTION);
+        let rings = here.grid_disk_distances::<Vec<_>>(2);
         for (cell, ring) in rings {
             let expected = if ring <= 1 { Presence::Plausible } else { Presence::Contradicted };
-            assert_eq!(judge_presence(Method::Own, &here, Some(cell)), expected);
+            assert_eq!(judge_presence(Method::Own, &[here], Some(cell)), expected);
         }
     }
 }

@@ -94,10 +94,40 @@ pub enum VenueState {
     Suspended = 2,
     /// For good.
     Closed = 3,
+    /// Sent back to the applicant, who may correct it and submit it again.
+    Rejected = 4,
 }
 
 impl Numbered for VenueState {
-    const ALL: &'static [Self] = &[Self::Submitted, Self::Approved, Self::Suspended, Self::Closed];
+    const ALL: &'static [Self] =
+        &[Self::Submitted, Self::Approved, Self::Suspended, Self::Closed, Self::Rejected];
+
+    fn number(self) -> i16 {
+        self as i16
+    }
+}
+
+/// What kind of body answers for venues.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[repr(i16)]
+pub enum OrganisationKind {
+    /// A company or a trader.
+    #[default]
+    Company = 0,
+    /// An authority.
+    Government = 1,
+    /// A public institution: a hospital, a school.
+    Institution = 2,
+    /// An association or a foundation.
+    Social = 3,
+    /// A household or anything else.
+    Other = 4,
+}
+
+impl Numbered for OrganisationKind {
+    const ALL: &'static [Self] =
+        &[Self::Company, Self::Government, Self::Institution, Self::Social, Self::Other];
 
     fn number(self) -> i16 {
         self as i16
@@ -109,12 +139,14 @@ impl VenueState {
     pub fn may_become(self, next: Self) -> bool {
         match (self, next) {
             (Self::Submitted | Self::Suspended, Self::Approved)
+            | (Self::Submitted, Self::Rejected)
             | (Self::Approved, Self::Suspended)
-            | (Self::Submitted | Self::Approved | Self::Suspended, Self::Closed) => true,
+            | (Self::Submitted | Self::Approved | Self::Suspended | Self::Rejected, Self::Closed) => true,
             (Self::Closed, _)
             | (_, Self::Submitted)
-            | (Self::Submitted | Self::Suspended, Self::Suspended)
-            | (Self::Approved, Self::Approved) => false,
+            | (Self::Submitted | Self::Suspended | Self::Rejected, Self::Suspended)
+            | (Self::Approved | Self::Rejected, Self::Approved)
+            | (Self::Approved | Self::Suspended | Self::Rejected, Self::Rejected) => false,
         }
     }
 }
@@ -256,6 +288,8 @@ mod tests {
             assert!(!VenueState::Closed.may_become(next));
         }
         assert!(VenueState::Submitted.may_become(VenueState::Approved));
+        assert!(VenueState::Submitted.may_become(VenueState::Rejected));
+        assert!(!VenueState::Rejected.may_become(VenueState::Approved), "it is submitted again first");
         assert!(VenueState::Approved.may_become(VenueState::Suspended));
     }
 }

@@ -58,6 +58,8 @@ pub struct HandedScan {
     pub occurred_at: DateTime<Utc>,
     /// Entry when absent.
     pub direction: Option<Direction>,
+    /// In a vehicle, the number of the stop on its line.
+    pub stop: Option<i16>,
     /// The same for all who came together.
     pub party: Option<Uuid>,
 }
@@ -168,6 +170,7 @@ async fn read(
         visitor,
         occurred_at: row.occurred_at,
         direction: row.direction.unwrap_or(Direction::Entry),
+        stop: row.stop,
         method,
         presence,
         party: row.party,

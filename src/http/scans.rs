@@ -14,7 +14,7 @@ use super::web::Web;
 use super::write::Write;
 use crate::domain::place_code::PlaceCode;
 use crate::domain::point::PointFacts;
-use crate::domain::position::{PHONE_RESOLUTION, Position};
+use crate::domain::position::PHONE_RESOLUTION;
 use crate::domain::scan::{Direction, LATE_FROM, Method, Presence, Scan, check_time, judge_presence};
 use crate::domain::span::Span;
 use crate::domain::stay::stays_of;
@@ -36,6 +36,8 @@ pub struct OwnScan {
     pub occurred_at: Option<DateTime<Utc>>,
     /// Entry when absent.
     pub direction: Option<Direction>,
+    /// In a vehicle, the number of the stop on its line where the visitor got on or off.
+    pub stop: Option<i16>,
     /// The phone's H3 cell at resolution 9. It is judged and thrown away.
     pub phone_cell: Option<String>,
 }
@@ -130,15 +132,15 @@ pub async fn take_own(web: &Web, visitor: Visitor, scan: OwnScan) -> Result<Scan
     }
     let (code, facts) = place(web, &scan.code).await?;
     let occurred_at = scan.occurred_at.unwrap_or(received_at);
-    let position = position_of(&facts)?;
     let phone = scan.phone_cell.as_deref().map(phone_cell).transpose()?;
     let new = NewScan {
         id: scan.id.unwrap_or_else(Uuid::now_v7),
         visitor,
         occurred_at,
         direction: scan.direction.unwrap_or(Direction::Entry),
+        stop: scan.stop,
         method: Method::Own,
-        presence: judge_presence(Method::Own, &position, phone),
+        presence: judge_presence(Method::Own, &facts.near, phone),
         party: None,
     };
     let accepted = accept(web, &facts, code.generation, new, received_at)?;
@@ -158,6 +160,8 @@ pub struct NewScan {
     pub occurred_at: DateTime<Utc>,
     /// In, out or past.
     pub direction: Direction,
+    /// At which stop of a vehicle's line.
+    pub stop: Option<i16>,
     /// Who scanned.
     pub method: Method,
     /// What proves it.
@@ -184,11 +188,14 @@ pub fn accept(
     facts.check(generation, received_at).map_err(|error| ApiError::invalid("code", error))?;
     let occurred_at = to_micros(new.occurred_at);
     check_time(occurred_at, received_at).map_err(|error| ApiError::invalid("occurred_at", error))?;
+    let cell = facts.cell_of(new.stop).ok_or_else(|| {
+        ApiError::invalid("stop", "must be the number of a stop of this vehicle's line, or be left out")
+    })?;
     let scan = Scan {
         id: new.id,
         visitor: new.visitor,
         point: facts.id,
-        cell: facts.cell,
+        cell,
         occurred_at,
         received_at,
         direction: new.direction,
@@ -250,10 +257,6 @@ fn phone_cell(text: &str) -> Result<CellIndex, ApiError> {
     } else {
         Err(ApiError::invalid("phone_cell", "must be of resolution 9: neither finer nor coarser"))
     }
-}
-
-fn position_of(facts: &PointFacts) -> Result<Position, ApiError> {
-    Position::new(facts.lat_deg, facts.lng_deg).map_err(|error| ApiError::Internal(error.into()))
 }
 
 /// Postgres keeps microseconds; what is finer would come back as another time.

@@ -9,7 +9,7 @@ use super::web::Web;
 use crate::domain::exposure::grid_cell;
 use crate::domain::numbered::Numbered;
 use crate::domain::position::{POINT_RESOLUTION, Position, cell_to_i64};
-use crate::domain::venue::{CreditCode, Division, Granularity, PointId, VenueState};
+use crate::domain::venue::{CreditCode, Division, Granularity, OrganisationKind, PointId, VenueState};
 use crate::store::register::{OrganisationRow, PointRow, VenueRow};
 
 /// How many points a venue may be entered with.
@@ -83,6 +83,7 @@ impl NewVenue {
             legal_name: text("organisation", &self.organisation, 1, 200)?,
             credit_code: credit_code.map(|code| code.as_str().to_owned()),
             created_at: now,
+            kind: OrganisationKind::default().number(),
         };
         let venue = VenueRow {
             id: Uuid::now_v7(),
@@ -101,6 +102,11 @@ impl NewVenue {
             state: VenueState::Submitted.number(),
             state_reason: String::new(),
             created_at: now,
+            short_name: String::new(),
+            street: String::new(),
+            superior: String::new(),
+            outline: None,
+            cells: Vec::new(),
         };
         let entrance = vec![NewPoint { name: "入口 Entrance".to_owned(), granularity: None }];
         let points = if self.points.is_empty() { entrance } else { self.points };
@@ -128,6 +134,10 @@ impl NewPoint {
             previous_until: None,
             revoked_at: None,
             created_at: web.now(),
+            lat_deg: None,
+            lng_deg: None,
+            is_mobile: false,
+            expires_at: None,
         })
     }
 }

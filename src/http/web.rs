@@ -12,7 +12,7 @@ use crate::domain::point::PointFacts;
 use crate::domain::venue::PointId;
 use crate::intake::appender::Appender;
 use crate::intake::points::PointCache;
-use crate::store::register;
+use crate::store::facts;
 
 /// How often the service asks the register what has changed: a revoked code answers for no longer.
 const REFRESH_EVERY: Duration = Duration::from_millis(500);
@@ -68,7 +68,7 @@ impl Web {
 
     async fn look_up(&self, id: PointId) -> Result<Option<PointFacts>, ApiError> {
         let mut conn = self.app.store.conn().await?;
-        Ok(register::facts(&mut conn, &[id]).await?.pop())
+        Ok(facts::facts(&mut conn, &[id]).await?.pop())
     }
 
     /// Takes over changes of the register until `shutdown` turns true.
@@ -96,7 +96,7 @@ impl Web {
 
     async fn refresh(&self, since: DateTime<Utc>) -> Result<DateTime<Utc>, ApiError> {
         let mut conn = self.app.store.conn().await?;
-        let (facts, asked_at) = register::facts_changed_since(&mut conn, since).await?;
+        let (facts, asked_at) = facts::facts_changed_since(&mut conn, since).await?;
         drop(conn);
         let news: Vec<PointFacts> = facts
             .into_iter()

@@ -19,7 +19,7 @@ use crate::domain::catalogue::Catalogue;
 use crate::domain::exposure::grid_cell;
 use crate::domain::numbered::Numbered;
 use crate::domain::position::{POINT_RESOLUTION, cell_to_i64};
-use crate::domain::venue::{Division, PointId, VenueState};
+use crate::domain::venue::{Division, OrganisationKind, PointId, VenueState};
 use crate::store::audit::{self, Act};
 use crate::store::register::{self, OrganisationRow, PointRow, VenueRow};
 use crate::store::{StoreError, imports};
@@ -210,7 +210,13 @@ async fn organisations(
             None => named_id("organisation", &[set, name.unwrap_or_default()]),
         };
         let legal_name = name.unwrap_or(if code.is_some() { &draft.name } else { set }).to_owned();
-        OrganisationRow { id, legal_name, credit_code: code, created_at: now }
+        OrganisationRow {
+            id,
+            legal_name,
+            credit_code: code,
+            created_at: now,
+            kind: OrganisationKind::default().number(),
+        }
     };
     let rows: Vec<OrganisationRow> = new.iter().map(row).collect();
     let distinct: BTreeMap<Uuid, OrganisationRow> = rows.iter().map(|row| (row.id, row.clone())).collect();
@@ -244,6 +250,11 @@ fn venue_row(draft: &Draft, organisation_id: Uuid, now: DateTime<Utc>) -> VenueR
         state: VenueState::Approved.number(),
         state_reason: "imported".to_owned(),
         created_at: now,
+        short_name: String::new(),
+        street: String::new(),
+        superior: String::new(),
+        outline: None,
+        cells: Vec::new(),
     }
 }
 
@@ -261,6 +272,10 @@ fn point_row(draft: &Draft, venue_id: Uuid, name: &str, now: DateTime<Utc>) -> P
         previous_until: None,
         revoked_at: None,
         created_at: now,
+        lat_deg: None,
+        lng_deg: None,
+        is_mobile: false,
+        expires_at: None,
     }
 }
 

@@ -119,7 +119,7 @@ pub async fn pull_trail(
 ) -> Result<(), StoreError> {
     sql_query(
         "with seen as (
-             select point_id, from_at, until_at, id from stays
+             select point_id, from_at, until_at, id, cell from stays
              where visitor = $2 and from_at >= $6 and from_at < $4 and until_at > $3
                and presence > 0
          ), gone as (
@@ -127,8 +127,8 @@ pub async fn pull_trail(
              where t.case_id = $1 and t.source = 0 and t.removed_at is null
                and not exists (select 1 from seen s where s.id = t.stay_id and s.point_id = t.point_id and s.from_at = t.from_at)
          )
-         insert into trail_stays (id, case_id, point_id, from_at, until_at, source, reason, stay_id, added_at)
-         select gen_random_uuid(), $1, point_id, from_at, until_at, 0, 'scan', id, $5 from seen
+         insert into trail_stays (id, case_id, point_id, from_at, until_at, source, reason, stay_id, added_at, cell)
+         select gen_random_uuid(), $1, point_id, from_at, until_at, 0, 'scan', id, $5, cell from seen
          on conflict (case_id, stay_id, point_id, from_at) where stay_id is not null
          do update set until_at = excluded.until_at, removed_at = null",
     )
@@ -176,7 +176,7 @@ pub async fn add_to_trail(conn: &mut AsyncPgConnection, row: &AddedStay) -> Resu
 /// The trail of a case, in order, without what was removed.
 pub async fn trail(conn: &mut AsyncPgConnection, case_id: Uuid) -> Result<Vec<TrailRow>, StoreError> {
     Ok(sql_query(
-        "select t.id, t.point_id, t.from_at, t.until_at, t.source, t.reason, p.cell, p.granularity, p.name as point_name,
+        "select t.id, t.point_id, t.from_at, t.until_at, t.source, t.reason, coalesce(t.cell, p.cell) as cell, p.granularity, p.name as point_name,
                 v.id as venue_id, v.name as venue_name
          from trail_stays t join points p on p.id = t.point_id join venues v on v.id = p.venue_id
          where t.case_id = $1 and t.removed_at is null order by t.from_at, t.id",
@@ -207,7 +207,7 @@ pub struct TrailRow {
     /// What it rests on.
     #[diesel(sql_type = Text)]
     pub reason: String,
-    /// Cell of the point.
+    /// Cell of the stay; the point's, where an investigator added it.
     #[diesel(sql_type = BigInt)]
     pub cell: i64,
     /// Number of the point's granularity.

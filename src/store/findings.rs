@@ -64,6 +64,9 @@ pub async fn candidates(
              select p.id, w.from_at, w.until_at from w join points p on p.venue_id = w.venue_id
              union
              select p.id, w.from_at, w.until_at from w join points p on p.grid_cell = w.grid_cell
+             union
+             select p.id, w.from_at, w.until_at from w join stops t on t.grid_cell = w.grid_cell
+              join points p on p.venue_id = t.venue_id and p.is_mobile
          ), met as (
              select distinct s.point_id, s.from_at, s.id, s.visitor, s.until_at, s.cell, s.ended_by, s.presence
              from places w

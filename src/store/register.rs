@@ -3,16 +3,14 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, BigInt, Double, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::schema::{organisations, points, venues};
 use super::{StoreError, sound};
 use crate::domain::numbered::Numbered;
-use crate::domain::point::PointFacts;
-use crate::domain::position::cell_from_i64;
-use crate::domain::venue::{Division, PointId, VenueState};
+use crate::domain::venue::{Division, VenueState};
 
 /// Who answers for venues.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -26,6 +24,8 @@ pub struct OrganisationRow {
     pub credit_code: Option<String>,
     /// When it was entered.
     pub created_at: DateTime<Utc>,
+    /// Number of an [`crate::domain::venue::OrganisationKind`].
+    pub kind: i16,
 }
 
 /// One address.
@@ -64,6 +64,16 @@ pub struct VenueRow {
     pub state_reason: String,
     /// When it was entered.
     pub created_at: DateTime<Utc>,
+    /// What people call it, up to 16 characters.
+    pub short_name: String,
+    /// Street or town within the division.
+    pub street: String,
+    /// Which authority supervises it.
+    pub superior: String,
+    /// Its outline as a GeoJSON geometry, where it is wider than a door.
+    pub outline: Option<serde_json::Value>,
+    /// The cells of the outline, compacted.
+    pub cells: Vec<i64>,
 }
 
 /// Where a code hangs.
@@ -90,87 +100,14 @@ pub struct PointRow {
     pub revoked_at: Option<DateTime<Utc>>,
     /// When it was entered.
     pub created_at: DateTime<Utc>,
-}
-
-#[derive(QueryableByName)]
-struct FactsRow {
-    #[diesel(sql_type = BigInt)]
-    id: i64,
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = BigInt)]
-    cell: i64,
-    #[diesel(sql_type = SmallInt)]
-    generation: i16,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    previous_until: Option<DateTime<Utc>>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    revoked_at: Option<DateTime<Utc>>,
-    #[diesel(sql_type = SqlUuid)]
-    venue_id: Uuid,
-    #[diesel(sql_type = Text)]
-    venue_name: String,
-    #[diesel(sql_type = Text)]
-    category: String,
-    #[diesel(sql_type = Text)]
-    division: String,
-    #[diesel(sql_type = SmallInt)]
-    venue_state: i16,
-    #[diesel(sql_type = Double)]
-    lat_deg: f64,
-    #[diesel(sql_type = Double)]
-    lng_deg: f64,
-}
-
-impl FactsRow {
-    fn read(self) -> Result<PointFacts, StoreError> {
-        Ok(PointFacts {
-            id: sound(PointId::from_i64(self.id), "points")?,
-            name: self.name,
-            cell: sound(cell_from_i64(self.cell), "points")?,
-            generation: sound(u8::try_from(self.generation).ok(), "points")?,
-            previous_until: self.previous_until,
-            revoked_at: self.revoked_at,
-            venue: self.venue_id,
-            venue_name: self.venue_name,
-            category: self.category,
-            division: self.division,
-            venue_state: venue_state(self.venue_state)?,
-            lat_deg: self.lat_deg,
-            lng_deg: self.lng_deg,
-        })
-    }
-}
-
-const FACTS: &str =
-    "select p.id, p.name, p.cell, p.generation, p.previous_until, p.revoked_at, v.id as venue_id,
-    v.name as venue_name, v.category, v.division, v.state as venue_state, v.lat_deg, v.lng_deg
-    from points p join venues v on v.id = p.venue_id";
-
-/// The facts about some points; unknown ones are left out.
-pub async fn facts(conn: &mut AsyncPgConnection, ids: &[PointId]) -> Result<Vec<PointFacts>, StoreError> {
-    let query = sql_query(format!("{FACTS} where p.id = any($1)"));
-    let ids: Vec<i64> = ids.iter().map(|id| id.to_i64()).collect();
-    let rows: Vec<FactsRow> = query.bind::<Array<BigInt>, _>(ids).load(conn).await?;
-    rows.into_iter().map(FactsRow::read).collect()
-}
-
-/// The facts about points that changed at or after `since`, by the database's clock, and what that
-/// clock shows now.
-pub async fn facts_changed_since(
-    conn: &mut AsyncPgConnection,
-    since: DateTime<Utc>,
-) -> Result<(Vec<PointFacts>, DateTime<Utc>), StoreError> {
-    let now: DatabaseTime = sql_query("select clock_timestamp() as at").get_result(conn).await?;
-    let query = sql_query(format!("{FACTS} where p.changed_at >= $1"));
-    let rows: Vec<FactsRow> = query.bind::<Timestamptz, _>(since).load(conn).await?;
-    Ok((rows.into_iter().map(FactsRow::read).collect::<Result<_, _>>()?, now.at))
-}
-
-#[derive(QueryableByName)]
-struct DatabaseTime {
-    #[diesel(sql_type = Timestamptz)]
-    at: DateTime<Utc>,
+    /// Degrees north, where it is not the venue's.
+    pub lat_deg: Option<f64>,
+    /// Degrees east, where it is not the venue's.
+    pub lng_deg: Option<f64>,
+    /// Whether it moves: a carriage, a bus, a taxi.
+    pub is_mobile: bool,
+    /// When its codes end, where that was set beforehand.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// The organisation of that credit code.

@@ -100,13 +100,25 @@ pub async fn bury_entry(
     Ok(())
 }
 
-/// Stores scans; those that are there already stay as they are. Returns how many were new.
+/// Stores scans and counts them by point and hour; those that are there already stay as they are and are
+/// not counted again. Returns how many were new. Counters are taken in one order, so that two drains wait
+/// for each other and never in a circle.
 pub async fn insert(conn: &mut AsyncPgConnection, scans: &[Scan]) -> Result<usize, StoreError> {
     let column = |of: fn(&Scan) -> i16| scans.iter().map(of).collect::<Vec<_>>();
-    let inserted = sql_query(
-        "insert into scans (visitor, occurred_at, id, point_id, cell, received_at, direction, method, presence, party)
-         select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         on conflict do nothing",
+    let inserted: Inserted = sql_query(
+        "with new as (
+             insert into scans (visitor, occurred_at, id, point_id, cell, received_at, direction, method, presence, party)
+             select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             on conflict do nothing
+             returning point_id, occurred_at, presence
+         ), counted as (
+             insert into point_hours as h (point_id, hour, scans, contradicted)
+             select point_id, date_trunc('hour', occurred_at, 'UTC'), count(*), count(*) filter (where presence = 0)
+             from new group by 1, 2 order by 1, 2
+             on conflict (point_id, hour) do update
+             set scans = h.scans + excluded.scans, contradicted = h.contradicted + excluded.contradicted
+         )
+         select count(*) as scans from new",
     )
     .bind::<Array<SqlUuid>, _>(scans.iter().map(|s| s.visitor.to_uuid()).collect::<Vec<_>>())
     .bind::<Array<Timestamptz>, _>(scans.iter().map(|s| s.occurred_at).collect::<Vec<_>>())
@@ -118,9 +130,15 @@ pub async fn insert(conn: &mut AsyncPgConnection, scans: &[Scan]) -> Result<usiz
     .bind::<Array<SmallInt>, _>(column(|s| s.method.number()))
     .bind::<Array<SmallInt>, _>(column(|s| s.presence.number()))
     .bind::<Array<Nullable<SqlUuid>>, _>(scans.iter().map(|s| s.party).collect::<Vec<_>>())
-    .execute(conn)
+    .get_result(conn)
     .await?;
-    Ok(inserted)
+    sound(usize::try_from(inserted.scans).ok(), "scans")
+}
+
+#[derive(QueryableByName)]
+struct Inserted {
+    #[diesel(sql_type = BigInt)]
+    scans: i64,
 }
 
 /// The scans of some visitors, each within a span, with the category of the venue.

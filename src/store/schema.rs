@@ -118,6 +118,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    divisions (code) {
+        code -> Text,
+        name -> Text,
+        south_deg -> Double,
+        west_deg -> Double,
+        north_deg -> Double,
+        east_deg -> Double,
+    }
+}
+
+diesel::table! {
     exposures (run_id, seq) {
         run_id -> Uuid,
         seq -> Integer,
@@ -150,6 +161,31 @@ diesel::table! {
     imported_days (day) {
         day -> Date,
         imported_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    inspections (id) {
+        id -> Uuid,
+        point_id -> BigInt,
+        inspector -> Text,
+        at -> Timestamptz,
+        distance_m -> Nullable<Integer>,
+        finding -> SmallInt,
+        note -> Text,
+    }
+}
+
+diesel::table! {
+    invitations (id) {
+        id -> Uuid,
+        venue_id -> Uuid,
+        token_hash -> Bytea,
+        role -> SmallInt,
+        invited_by -> Text,
+        expires_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
     }
 }
 
@@ -219,6 +255,16 @@ diesel::table! {
         legal_name -> Text,
         credit_code -> Nullable<Text>,
         created_at -> Timestamptz,
+        kind -> SmallInt,
+    }
+}
+
+diesel::table! {
+    point_hours (point_id, hour) {
+        point_id -> BigInt,
+        hour -> Timestamptz,
+        scans -> Integer,
+        contradicted -> Integer,
     }
 }
 
@@ -235,6 +281,10 @@ diesel::table! {
         revoked_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         changed_at -> Timestamptz,
+        lat_deg -> Nullable<Double>,
+        lng_deg -> Nullable<Double>,
+        is_mobile -> Bool,
+        expires_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -296,6 +346,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    screens (id) {
+        id -> Uuid,
+        point_id -> BigInt,
+        name -> Text,
+        link_hash -> Nullable<Bytea>,
+        link_until -> Timestamptz,
+        token_hash -> Nullable<Bytea>,
+        disabled_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     sessions (token_hash) {
         token_hash -> Bytea,
         staff_id -> Uuid,
@@ -338,6 +401,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    stops (venue_id, number) {
+        venue_id -> Uuid,
+        number -> SmallInt,
+        name -> Text,
+        lat_deg -> Double,
+        lng_deg -> Double,
+        cell -> BigInt,
+        grid_cell -> BigInt,
+    }
+}
+
+diesel::table! {
     switches (name) {
         name -> Text,
         is_on -> Bool,
@@ -359,6 +434,19 @@ diesel::table! {
         added_by -> Nullable<Uuid>,
         added_at -> Timestamptz,
         removed_at -> Nullable<Timestamptz>,
+        cell -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    venue_steps (venue_id, seq) {
+        venue_id -> Uuid,
+        seq -> Integer,
+        at -> Timestamptz,
+        actor -> Text,
+        action -> Text,
+        state -> SmallInt,
+        reason -> Text,
     }
 }
 
@@ -380,6 +468,11 @@ diesel::table! {
         state -> SmallInt,
         state_reason -> Text,
         created_at -> Timestamptz,
+        short_name -> Text,
+        street -> Text,
+        superior -> Text,
+        outline -> Nullable<Jsonb>,
+        cells -> Array<BigInt>,
     }
 }
 
@@ -393,25 +486,32 @@ diesel::allow_tables_to_appear_in_same_query!(
     contacts,
     dead_entries,
     devices,
+    divisions,
     exposures,
     idempotency_keys,
     imported_days,
+    inspections,
+    invitations,
     issuers,
     letters,
     log_positions,
     looks,
     machine_tokens,
     organisations,
+    point_hours,
     points,
     releases,
     rule_packs,
     runs,
     scans,
+    screens,
     sessions,
     staff,
     staff_venues,
     stays,
+    stops,
     switches,
     trail_stays,
+    venue_steps,
     venues,
 );

@@ -68,6 +68,7 @@ fn tabs(desk: &Desk<ReviewVenues>, shown: VenueState) -> Markup {
         (VenueState::Approved, desk.say("已通过", "Approved")),
         (VenueState::Suspended, desk.say("已暂停", "Suspended")),
         (VenueState::Closed, desk.say("已关闭", "Closed")),
+        (VenueState::Rejected, desk.say("已退回", "Rejected")),
     ];
     html! {
         nav.tabs aria-label=(desk.say("状态", "State")) {
@@ -83,14 +84,8 @@ fn card(desk: &Desk<ReviewVenues>, web: &Web, row: &VenueRow) -> Result<Markup, 
     let decisions = [
         (VenueState::Approved, desk.say("通过", "Approve"), ""),
         (VenueState::Suspended, desk.say("暂停", "Suspend"), "quiet"),
-        (
-            VenueState::Closed,
-            desk.say(
-                if state == VenueState::Submitted { "驳回" } else { "关闭" },
-                if state == VenueState::Submitted { "Reject" } else { "Close" },
-            ),
-            "danger",
-        ),
+        (VenueState::Rejected, desk.say("退回", "Reject"), "quiet"),
+        (VenueState::Closed, desk.say("关闭", "Close"), "danger"),
     ];
     let category = web.app.catalogue.get(&row.category);
     let category = category.map_or(row.category.as_str(), |known| desk.say(&known.zh, &known.en));
@@ -126,5 +121,6 @@ fn word(state: VenueState) -> &'static str {
         VenueState::Approved => "approved",
         VenueState::Suspended => "suspended",
         VenueState::Closed => "closed",
+        VenueState::Rejected => "rejected",
     }
 }

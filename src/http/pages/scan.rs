@@ -91,7 +91,8 @@ pub(super) async fn scan(
     direction: Direction,
 ) -> Result<ScanReceipt, ApiError> {
     let occurred_at = Some(pressed_at(id, web.now()));
-    let scan = OwnScan { id: Some(id), code, occurred_at, direction: Some(direction), phone_cell: None };
+    let scan =
+        OwnScan { id: Some(id), code, occurred_at, direction: Some(direction), stop: None, phone_cell: None };
     take_own(web, visitor.token.visitor, scan).await
 }
 
@@ -176,7 +177,7 @@ fn not_in_force(view: &View, why: NotInForce) -> HttpResponse {
                 "It is not approved yet, suspended or closed. You need not do anything; please tell the staff.",
             ),
         ),
-        NotInForce::Revoked => refuse(
+        NotInForce::Revoked | NotInForce::Expired => refuse(
             StatusCode::GONE,
             ("这张场所码已作废", "请找找附近的新海报，或请工作人员协助登记。"),
             (

@@ -64,6 +64,7 @@ pub(super) fn venue_state(lang: Lang, state: VenueState) -> Markup {
         VenueState::Approved => badge(Tone::Good, lang.say("已通过", "Approved")),
         VenueState::Suspended => badge(Tone::Stopped, lang.say("已暂停", "Suspended")),
         VenueState::Closed => badge(Tone::Over, lang.say("已关闭", "Closed")),
+        VenueState::Rejected => badge(Tone::Stopped, lang.say("已退回", "Rejected")),
     }
 }
 

@@ -37,7 +37,9 @@ async fn the_next_page_keeps_what_the_list_was_asked_for() {
     let app = TestApp::start().await;
     let teahouse = app.venue("老茶馆", "teahouse").await;
     let copies = format!(
-        "insert into venues select gen_random_uuid(), organisation_id, null, name, category, division, address, lat_deg,
+        "insert into venues (id, organisation_id, source_ref, name, category, division, address, lat_deg, lng_deg,
+                cell, contact_name, contact_phone, capacity, state, state_reason, created_at)
+         select gen_random_uuid(), organisation_id, null, name, category, division, address, lat_deg,
                 lng_deg, cell, contact_name, contact_phone, capacity, n % 2, '', created_at
          from venues, generate_series(1, 120) n where id = '{}'",
         teahouse.venue

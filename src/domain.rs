@@ -8,6 +8,7 @@ pub mod audit;
 pub mod case;
 pub mod catalogue;
 pub mod exposure;
+pub mod fields;
 pub mod grading;
 pub mod keyring;
 pub mod letter;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::error::ApiError;
 use super::web::Web;
 use crate::domain::exposure::grid_cell;
+use crate::domain::fields;
 use crate::domain::numbered::Numbered;
 use crate::domain::position::{POINT_RESOLUTION, Position, cell_to_i64};
 use crate::domain::venue::{CreditCode, Division, Granularity, OrganisationKind, PointId, VenueState};
@@ -97,7 +98,8 @@ impl NewVenue {
             lng_deg: position.lng_deg(),
             cell: cell_to_i64(position.cell(POINT_RESOLUTION)),
             contact_name: text("contact_name", &self.contact_name, 0, 100)?,
-            contact_phone: phone(&self.contact_phone)?,
+            contact_phone: fields::phone(&self.contact_phone)
+                .map_err(|error| ApiError::invalid("contact_phone", error))?,
             capacity: self.capacity,
             state: VenueState::Submitted.number(),
             state_reason: String::new(),
@@ -142,26 +144,7 @@ impl NewPoint {
     }
 }
 
-/// A text without control characters, of so many characters.
+/// A text of so many characters; `field` stands in the error.
 pub fn text(field: &'static str, value: &str, min: usize, max: usize) -> Result<String, ApiError> {
-    let value = value.trim();
-    let length = value.chars().count();
-    if value.chars().any(char::is_control) {
-        Err(ApiError::invalid(field, "must not hold control characters"))
-    } else if (min..=max).contains(&length) {
-        Ok(value.to_owned())
-    } else {
-        Err(ApiError::invalid(field, format!("must have {min} to {max} characters, not {length}")))
-    }
-}
-
-fn phone(value: &str) -> Result<String, ApiError> {
-    let value = value.trim();
-    let plain = value.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | ' ' | '(' | ')'));
-    let digits = value.chars().filter(char::is_ascii_digit).count();
-    if value.is_empty() || (plain && (5..=15).contains(&digits) && value.len() <= 30) {
-        Ok(value.to_owned())
-    } else {
-        Err(ApiError::invalid("contact_phone", "must have 5 to 15 digits, such as +86 371 0000 0000"))
-    }
+    fields::text(value, min, max).map_err(|error| ApiError::invalid(field, error))
 }

@@ -8,6 +8,7 @@ pub mod facts;
 pub mod findings;
 pub mod idempotency;
 pub mod imports;
+pub mod inspections;
 pub mod letters;
 pub mod looks;
 pub mod partitions;
@@ -15,6 +16,7 @@ pub mod register;
 pub mod runs;
 pub mod scans;
 pub mod schema;
+pub mod usage;
 
 use std::time::Duration;
 

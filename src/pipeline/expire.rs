@@ -11,7 +11,7 @@ use super::{ACTOR, Outcome, day_of};
 use crate::app::App;
 use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
-use crate::store::{access, audit, cases, decisions, idempotency, partitions};
+use crate::store::{access, audit, cases, decisions, idempotency, partitions, usage};
 
 /// How many days ahead partitions are made.
 const AHEAD_DAYS: u64 = 3;
@@ -21,6 +21,13 @@ const ASSIGNMENTS_MAX: i64 = 1000;
 
 /// How long answers to writes are kept for clients that ask again, in days.
 const ANSWERS_DAYS: u64 = 2;
+
+/// How long counts by point and hour are kept, in days: a quarter, so that a season can be compared. They
+/// name nobody.
+const COUNTS_DAYS: u64 = 92;
+
+/// How many counts one step removes.
+const COUNTS_MAX: i64 = 50_000;
 
 /// Ends what is over, and makes room for the days to come.
 pub async fn step(app: &App) -> anyhow::Result<Outcome> {
@@ -32,7 +39,8 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
     let ended = end_assignments(app, &mut conn).await?;
     let sessions = access::expire_sessions(&mut conn, now).await?;
     let answers = idempotency::expire(&mut conn, now - Days::new(ANSWERS_DAYS)).await?;
-    Ok([made, dropped, ended, sessions, answers].into_iter().map(Outcome::of).sum())
+    let counts = usage::drop_before(&mut conn, now - Days::new(COUNTS_DAYS), COUNTS_MAX).await?;
+    Ok([made, dropped, ended, sessions, answers, counts].into_iter().map(Outcome::of).sum())
 }
 
 async fn drop_days(app: &App, conn: &mut AsyncPgConnection) -> anyhow::Result<usize> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Outcome, dispatch, drain, expire, propose, release, trace, withdraw};
+use super::{Outcome, dispatch, drain, expire, measure, propose, release, trace, withdraw};
 use crate::app::App;
 
 /// One arrow of the flow.
@@ -25,11 +25,13 @@ pub enum Step {
     Dispatch,
     /// What has ended is gone.
     Expire,
+    /// Counts by hour to the judgement of each point's use.
+    Measure,
 }
 
 impl Step {
     /// All of them, in the order of the flow.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Drain,
         Self::Trace,
         Self::Propose,
@@ -37,6 +39,7 @@ impl Step {
         Self::Withdraw,
         Self::Dispatch,
         Self::Expire,
+        Self::Measure,
     ];
 
     /// Takes the step once.
@@ -49,6 +52,7 @@ impl Step {
             Self::Withdraw => withdraw::step(app).await,
             Self::Dispatch => dispatch::step(app).await,
             Self::Expire => expire::step(app).await,
+            Self::Measure => measure::step(app).await,
         }
     }
 
@@ -61,6 +65,7 @@ impl Step {
             Self::Withdraw => "withdraw",
             Self::Dispatch => "dispatch",
             Self::Expire => "expire",
+            Self::Measure => "measure",
         }
     }
 
@@ -72,6 +77,7 @@ impl Step {
                 Duration::from_millis(250)
             }
             Self::Expire => Duration::from_secs(10),
+            Self::Measure => Duration::from_secs(60),
         }
     }
 }

@@ -269,6 +269,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    point_usage (point_id) {
+        point_id -> BigInt,
+        judged_for -> Date,
+        usage -> SmallInt,
+        week_scans -> Integer,
+        week_expected -> Double,
+        week_contradicted -> Integer,
+        last_scan_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     points (id) {
         id -> BigInt,
         venue_id -> Uuid,
@@ -499,6 +511,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     machine_tokens,
     organisations,
     point_hours,
+    point_usage,
     points,
     releases,
     rule_packs,

@@ -1,3 +1,4 @@
+drop table point_usage;
 drop table point_hours;
 drop table inspections;
 drop table divisions;

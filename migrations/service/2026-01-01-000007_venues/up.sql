@@ -132,3 +132,17 @@ create table point_hours (
     primary key (point_id, hour)
 );
 create index point_hours_by_hour on point_hours (hour);
+
+-- How much each point is used beside its own past, judged once a local day.
+create table point_usage (
+    point_id      bigint primary key references points (id),
+    judged_for    date not null,
+    -- 0 in use, 1 new, 2 quiet, 3 dead, 4 moved, 5 never used
+    usage         smallint not null check (usage between 0 and 5),
+    -- Scans of the last seven days, what the four weeks before let expect, and how many were contradicted.
+    week_scans    integer not null,
+    week_expected double precision not null,
+    week_contradicted integer not null,
+    last_scan_at  timestamptz
+);
+create index point_usage_by_usage on point_usage (usage, point_id) where usage >= 2;

@@ -13,6 +13,7 @@ pub mod grading;
 pub mod inspection;
 pub mod keyring;
 pub mod letter;
+pub mod local_day;
 pub mod numbered;
 pub mod open_window;
 pub mod place_code;

@@ -23,22 +23,18 @@ impl Shown {
         if (1..SHOWN_FROM).contains(&count) { Self::Below(SHOWN_FROM) } else { Self::Exact(count) }
     }
 
-    /// The sum of cells that are shown beside it. What is hidden is not in it, since the difference
-    /// between a true sum and the cells would tell the hidden ones.
+    /// The sum of cells that are shown beside it. A hidden cell counts for one, the least it can be, since
+    /// the difference between a true sum and the cells shown would tell the hidden ones.
     pub fn sum(cells: impl IntoIterator<Item = u64>) -> Self {
         let mut sum = 0;
-        let mut hides = false;
+        let mut hidden = 0;
         for cell in cells {
             match Self::of(cell) {
                 Self::Exact(count) => sum += count,
-                Self::Below(_) | Self::AtLeast(_) => hides = true,
+                Self::Below(_) | Self::AtLeast(_) => hidden += 1,
             }
         }
-        match (hides, sum) {
-            (false, sum) => Self::Exact(sum),
-            (true, 0) => Self::AtLeast(1),
-            (true, sum) => Self::AtLeast(sum),
-        }
+        if hidden == 0 { Self::Exact(sum) } else { Self::AtLeast(sum + hidden) }
     }
 }
 
@@ -61,8 +57,8 @@ mod tests {
     fn small_counts_are_hidden() {
         assert_eq!([0, 1, 4, 5].map(|count| Shown::of(count).to_string()), ["0", "<5", "<5", "5"]);
         assert_eq!(Shown::sum([7, 0, 5]), Shown::Exact(12));
-        assert_eq!(Shown::sum([7, 2, 5]), Shown::AtLeast(12));
-        assert_eq!(Shown::sum([2, 0]), Shown::AtLeast(1));
+        assert_eq!(Shown::sum([7, 2, 5]), Shown::AtLeast(13));
+        assert_eq!(Shown::sum([2, 0, 1]), Shown::AtLeast(2));
     }
 
     proptest! {

@@ -4,9 +4,11 @@ mod audit;
 mod case;
 mod cases;
 mod contacts;
+mod counts;
 mod desk;
 mod home;
 mod inspect;
+mod inspection;
 mod layout;
 mod manage;
 mod me;
@@ -50,6 +52,11 @@ pub const PAGES: &[Route] = &[
     (Method::GET, "/manage/points/{id}/poster", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster.svg", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/inspect", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::GET, "/inspect/poster", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::POST, "/inspect/poster", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::POST, "/inspect/poster/finding", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::GET, "/inspect/points", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::GET, "/position.js", Access::Public),
     (Method::POST, "/inspect/{id}", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::GET, "/cases", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/cases", Access::Roles(may::Investigate::ROLES)),
@@ -92,6 +99,11 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(poster::show)
         .service(poster::picture)
         .service(inspect::list)
+        .service(inspection::ask)
+        .service(inspection::answer)
+        .service(inspection::record)
+        .service(inspection::odd_points)
+        .service(inspection::script)
         .service(inspect::decide)
         .service(cases::list)
         .service(cases::blank)

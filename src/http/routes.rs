@@ -7,8 +7,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, audit, cases, channels, contacts, health, letters, runs, scan_batches, scans, sessions,
-    trails, venues, visitors,
+    accounts, admin, audit, cases, channels, contacts, health, inspections, letters, runs, scan_batches,
+    scans, sessions, trails, venue_counts, venues, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -44,9 +44,13 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/venues", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/v1/venues", Access::Roles(may::SeeVenues::ROLES)),
     (Method::GET, "/v1/venues/{id}", Access::Roles(may::SeeVenues::ROLES)),
+    (Method::GET, "/v1/venues/{id}/counts", Access::Roles(may::SeeVenues::ROLES)),
     (Method::POST, "/v1/venues/{id}/points", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/v1/venues/{id}/review", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::POST, "/v1/points/{id}/code", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/v1/inspections", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::POST, "/v1/inspections/check", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::GET, "/v1/inspections/points", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::POST, "/v1/cases", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/v1/cases", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/cases/{id}", Access::Roles(may::SeeCases::ROLES)),
@@ -102,6 +106,10 @@ pub fn api(config: &mut ServiceConfig) {
             .service(venues::add_point)
             .service(venues::review_venue)
             .service(venues::rotate_code)
+            .service(venue_counts::see_counts)
+            .service(inspections::record_visit)
+            .service(inspections::check_poster)
+            .service(inspections::odd_points)
             .service(cases::report_case)
             .service(cases::list_cases)
             .service(cases::see_case)

@@ -1,10 +1,11 @@
 //! Counts by hour → how each point is used, judged once a local day by its own past.
 
-use chrono::{DateTime, Days, FixedOffset, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use diesel_async::AsyncConnection;
 
 use super::Outcome;
 use crate::app::App;
+use crate::domain::local_day::day_start;
 use crate::domain::numbered::Numbered;
 use crate::domain::usage::{BASELINE_DAYS, Counted, WEEK_DAYS};
 use crate::store::StoreError;
@@ -20,7 +21,7 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
     let judged = conn
         .transaction::<_, StoreError, _>(async |conn| {
             let due = usage::due(conn, &window, POINTS_MAX).await?;
-            let rows: Vec<UsageRow> = due.into_iter().map(|due| judge(due, &window)).collect();
+            let rows: Vec<UsageRow> = due.iter().map(|due| judge(due, &window)).collect();
             usage::keep(conn, window.day, &rows).await
         })
         .await?;
@@ -30,15 +31,12 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
 /// The seven whole local days before today, and the four weeks before them.
 fn window(now: DateTime<Utc>, offset: FixedOffset) -> Window {
     let day = now.with_timezone(&offset).date_naive();
-    let midnight = |days: u16| {
-        let local = (day - Days::new(days.into())).and_time(NaiveTime::MIN);
-        local.and_utc() - TimeDelta::seconds(offset.local_minus_utc().into())
-    };
+    let midnight = |days: u16| day_start(now, offset) - TimeDelta::days(days.into());
     let (baseline_from, week_from) = (midnight(BASELINE_DAYS + WEEK_DAYS), midnight(WEEK_DAYS));
     Window { day, baseline_from, week_from, until: midnight(0) }
 }
 
-fn judge(due: Due, window: &Window) -> UsageRow {
+fn judge(due: &Due, window: &Window) -> UsageRow {
     let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
     let days = (window.week_from - due.since).num_days().clamp(0, BASELINE_DAYS.into());
     let counted = Counted {

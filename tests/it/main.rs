@@ -26,3 +26,4 @@ mod privacy;
 mod register;
 mod runs;
 mod support;
+mod usage;

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use maud::{DOCTYPE, Markup, html};
 
 use super::view::View;
@@ -9,6 +10,9 @@ use super::words;
 use crate::domain::access::{Permission, Role};
 use crate::http::auth::Actor;
 use crate::http::permissions as may;
+
+/// What a page with a script may load: that of our own, nothing from elsewhere, nothing inline.
+const WITH_SCRIPT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// A member of staff who is signed in, with the token that forms carry.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub(super) struct Layout<'a> {
     pub(super) reload_secs: Option<u32>,
     /// Tables need room.
     pub(super) wide: bool,
+    /// A script of ours that the page may run; all others run none.
+    pub(super) script: Option<&'static str>,
 }
 
 /// A page for everybody.
@@ -51,6 +57,7 @@ pub(super) fn lay(
                 @if let Some(secs) = layout.reload_secs { meta http-equiv="refresh" content=(secs); }
                 title { (title) " · " (view.say("场所码", "Place code")) }
                 link rel="stylesheet" href="/style.css";
+                @if let Some(script) = layout.script { script src=(script) defer {} }
             }
             body.wide[layout.wide] {
                 (header(view, layout.signed))
@@ -58,7 +65,11 @@ pub(super) fn lay(
             }
         }
     };
-    view.send(status, whole)
+    let mut response = view.send(status, whole);
+    if layout.script.is_some() {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(WITH_SCRIPT));
+    }
+    response
 }
 
 fn header(view: &View, signed: Option<&Signed>) -> Markup {
@@ -118,6 +129,7 @@ pub(super) fn places<'a>(view: &'a View, roles: &[Role]) -> Vec<(&'static str, &
     let all = [
         ("/manage", view.say("场所", "Venues"), may::RegisterVenues::ROLES),
         ("/inspect", view.say("场所审核", "Review"), may::ReviewVenues::ROLES),
+        ("/inspect/poster", view.say("海报核查", "Posters"), may::ReviewVenues::ROLES),
         ("/cases", view.say("病例与流调", "Cases"), may::SeeCases::ROLES),
         ("/release", view.say("放行", "Release"), may::Release::ROLES),
         ("/letters", view.say("发件箱", "Outbox"), may::HoldLetters::ROLES),

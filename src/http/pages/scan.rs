@@ -62,6 +62,7 @@ pub(super) async fn show(
             h2 { (view.say("记录什么", "What is recorded")) }
             p { (view.say("场所、点位、时间和您的代号，不含姓名、证件号码和手机号。", "Venue, point, time and your pseudonym; no name, number or phone. ")) (kept_for(&view, &web)) }
         }
+        p.small { a href={ "/inspect/poster?code=" (place.code) } rel="nofollow" { (view.say("核查人员入口", "For inspectors")) } }
     };
     Ok(page(&view, StatusCode::OK, &place.facts.venue_name, &body))
 }

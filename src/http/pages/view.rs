@@ -127,15 +127,14 @@ impl View {
         }
     }
 
+    /// The hour and minute that the local clock shows.
+    pub(super) fn clock(&self, at: DateTime<Utc>) -> String {
+        at.with_timezone(&self.offset).format("%H:%M").to_string()
+    }
+
     /// The local day of `at`.
     pub(super) fn day(&self, at: DateTime<Utc>) -> String {
         at.with_timezone(&self.offset).format("%Y-%m-%d").to_string()
-    }
-
-    /// When the local day of `at` began.
-    pub(super) fn day_start(&self, at: DateTime<Utc>) -> DateTime<Utc> {
-        let midnight = at.with_timezone(&self.offset).date_naive().and_time(chrono::NaiveTime::MIN);
-        midnight.and_utc() - chrono::TimeDelta::seconds(self.offset.local_minus_utc().into())
     }
 
     /// What a field for local date and time sends; `None` when it was left empty.
@@ -244,7 +243,6 @@ mod tests {
         let at = view.local_time("at", "2026-03-10T04:30").unwrap().unwrap();
         assert_eq!(at.to_rfc3339(), "2026-03-09T20:30:00+00:00");
         assert_eq!(view.time(at), "10 Mar 2026, 04:30");
-        assert_eq!(view.day_start(at).to_rfc3339(), "2026-03-09T16:00:00+00:00");
         assert_eq!(view.local_time("at", "").unwrap(), None);
         assert!(view.local_time("at", "tomorrow").is_err());
     }

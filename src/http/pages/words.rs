@@ -181,19 +181,3 @@ pub(super) fn duration(lang: Lang, secs: i64) -> String {
         (Lang::English, _) => format!("{hours} h {mins} min"),
     }
 }
-
-/// A count of visitors at a venue. Small ones are hidden, since they could tell who was there.
-pub(super) fn count(visitors: i64) -> String {
-    const SHOWN_FROM: i64 = 5;
-    if (1..SHOWN_FROM).contains(&visitors) { format!("<{SHOWN_FROM}") } else { visitors.to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_counts_are_hidden() {
-        assert_eq!([0, 1, 4, 5].map(count), ["0", "<5", "<5", "5"]);
-    }
-}

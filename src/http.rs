@@ -12,6 +12,7 @@ pub mod health;
 pub mod letters;
 pub mod pages;
 pub mod permissions;
+pub mod posters;
 pub mod routes;
 pub mod runs;
 pub mod scan_batches;

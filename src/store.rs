@@ -10,6 +10,7 @@ pub mod imports;
 pub mod letters;
 pub mod looks;
 pub mod partitions;
+pub mod posters;
 pub mod register;
 pub mod runs;
 pub mod scans;

@@ -26,9 +26,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("intake", &["domain", "config"]),
     ("issuer", &["domain", "config", "clock"]),
-    ("app", &["domain", "config", "clock", "store", "intake", "issuer"]),
+    ("posters", &["domain"]),
+    ("app", &["domain", "config", "clock", "store", "intake", "issuer", "posters"]),
     ("pipeline", &["domain", "app", "store", "intake"]),
-    ("http", &["domain", "app", "config", "clock", "password", "store", "intake"]),
+    ("http", &["domain", "app", "config", "clock", "password", "store", "intake", "posters"]),
 ];
 
 /// The one file of `pipeline` that talks to an issuing system.

@@ -11,7 +11,6 @@ mod layout;
 mod manage;
 mod me;
 mod poster;
-mod qr;
 mod release;
 mod run;
 mod scan;

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::desk::Desk;
 use super::layout::Layout;
-use super::qr;
+use crate::posters::qr;
 use crate::http::error::ApiError;
 use crate::http::permissions::RegisterVenues;
 use crate::http::venues::{Point, permitted_point, show_point};

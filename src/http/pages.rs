@@ -47,7 +47,10 @@ pub const PAGES: &[Route] = &[
     (Method::GET, "/manage/venues/{id}", Access::Roles(may::SeeVenues::ROLES)),
     (Method::POST, "/manage/venues/{id}/points", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/points/{id}/poster.pdf", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/points/{id}/poster.png", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster.svg", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/venues/{id}/posters.pdf", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/inspect", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::POST, "/inspect/{id}", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::GET, "/cases", Access::Roles(may::SeeCases::ROLES)),
@@ -89,7 +92,10 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(venue::show)
         .service(venue::add_point)
         .service(poster::show)
+        .service(poster::file)
+        .service(poster::files_of_venue)
         .service(poster::picture)
+        .service(poster::pixels)
         .service(inspect::list)
         .service(inspect::decide)
         .service(cases::list)

@@ -19,8 +19,10 @@ use crate::store::register::{PointRow, VenueRow};
 /// How many posters one request may ask for; a larger venue is printed with `placecode posters`.
 const POSTERS_MAX: usize = 1000;
 
-/// How wide a module of a PNG is when nobody says, and at the most, in pixels.
-const MODULE_PX: u8 = 16;
+/// How wide a module of a PNG is when nobody says, in pixels.
+pub const MODULE_PX: u8 = 16;
+
+/// And at the most.
 const MODULE_PX_MAX: u8 = 64;
 
 /// What is printed on.
@@ -144,10 +146,14 @@ pub async fn of_venue(
     let points = posters::points(&mut conn, id, None, POSTERS_MAX + 1).await?;
     drop(conn);
     if points.is_empty() {
-        return Err(ApiError::Conflict("the venue has no point, or the codes of all its points were revoked"));
+        return Err(ApiError::Conflict(
+            "the venue has no point, or the codes of all its points were revoked",
+        ));
     }
     if points.len() > POSTERS_MAX {
-        return Err(ApiError::Conflict("the venue has more than 1000 points; print it with `placecode posters`"));
+        return Err(ApiError::Conflict(
+            "the venue has more than 1000 points; print it with `placecode posters`",
+        ));
     }
     let all = points.into_iter().map(|point| facts(web, &venue, point)).collect::<Result<Vec<_>, _>>()?;
     print(web, size, venue.name, format!("place-codes-{id}-{size}"), all).await
@@ -165,13 +171,10 @@ pub async fn symbol_of(
     let mut response = HttpResponse::Ok();
     Ok(match picture {
         Picture::Svg => response.content_type("image/svg+xml").body(qr::svg(&url)?),
-        Picture::Png { module_px } => response.insert_header(ContentType::png()).body(qr::png(&url, module_px)?),
+        Picture::Png { module_px } => {
+            response.insert_header(ContentType::png()).body(qr::png(&url, module_px)?)
+        }
     })
-}
-
-/// The PNG as it is when nobody says how large.
-pub fn usual_png() -> Picture {
-    Picture::Png { module_px: MODULE_PX }
 }
 
 /// What stands on the poster of a point today.
@@ -220,10 +223,9 @@ impl From<PosterError> for ApiError {
     fn from(error: PosterError) -> Self {
         match error {
             PosterError::NoGlyph { .. } | PosterError::NeedsShaping { .. } => Self::invalid("name", error),
-            PosterError::Address(_)
-            | PosterError::Font(_)
-            | PosterError::Words(_)
-            | PosterError::File(_) => Self::Internal(error.into()),
+            PosterError::Address(_) | PosterError::Font(_) | PosterError::Words(_) | PosterError::File(_) => {
+                Self::Internal(error.into())
+            }
         }
     }
 }

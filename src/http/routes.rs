@@ -7,8 +7,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, audit, cases, channels, contacts, health, letters, posters, runs, scan_batches, scans, sessions,
-    trails, venues, visitors,
+    accounts, admin, audit, cases, channels, contacts, health, letters, posters, runs, scan_batches, scans,
+    sessions, trails, venues, visitors,
 };
 use crate::domain::access::{Permission, Role};
 

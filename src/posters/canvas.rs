@@ -47,8 +47,7 @@ impl<'a, 's> Canvas<'a, 's> {
         scale: f32,
     ) -> Self {
         let unit = POINTS_PER_MM * scale;
-        let place =
-            Transform::from_row(unit, 0.0, 0.0, unit, x_mm * POINTS_PER_MM, y_mm * POINTS_PER_MM);
+        let place = Transform::from_row(unit, 0.0, 0.0, unit, x_mm * POINTS_PER_MM, y_mm * POINTS_PER_MM);
         surface.push_transform(&place);
         Self { surface, fonts }
     }

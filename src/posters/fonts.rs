@@ -12,21 +12,21 @@ const OWN: &[u8] = include_bytes!("../../venues/fonts/NotoSansSC-Posters.otf");
 /// Scripts whose letters join, stack or run from right to left, and marks that are no letters by themselves:
 /// drawn one after the other they would be a wrong name.
 const NEED_SHAPING: &[(u32, u32)] = &[
-    (0x0300, 0x036F),   // combining marks
-    (0x0483, 0x0489),   // Cyrillic combining marks
-    (0x0590, 0x109F),   // Hebrew, Arabic, Uyghur, the scripts of India, Thai, Lao, Tibetan, Burmese
-    (0x1100, 0x11FF),   // Hangul in pieces
-    (0x1700, 0x1CFF),   // the Philippines, Khmer, Mongolian, Tai
-    (0x1DC0, 0x1DFF),   // combining marks
-    (0x200B, 0x200F),   // invisible characters, and those that change the direction
-    (0x2028, 0x202E),   // separators, and those that change the direction
-    (0x2060, 0x206F),   // invisible characters
-    (0x20D0, 0x20FF),   // combining marks for symbols
-    (0xA800, 0xABFF),   // the scripts of India and of South-East Asia
-    (0xD7B0, 0xD7FF),   // Hangul in pieces
-    (0xFB1D, 0xFDFF),   // Hebrew and Arabic forms
-    (0xFE00, 0xFE2F),   // variation selectors, half marks
-    (0xFE70, 0xFEFF),   // Arabic forms
+    (0x0300, 0x036F),     // combining marks
+    (0x0483, 0x0489),     // Cyrillic combining marks
+    (0x0590, 0x109F),     // Hebrew, Arabic, Uyghur, the scripts of India, Thai, Lao, Tibetan, Burmese
+    (0x1100, 0x11FF),     // Hangul in pieces
+    (0x1700, 0x1CFF),     // the Philippines, Khmer, Mongolian, Tai
+    (0x1DC0, 0x1DFF),     // combining marks
+    (0x200B, 0x200F),     // invisible characters, and those that change the direction
+    (0x2028, 0x202E),     // separators, and those that change the direction
+    (0x2060, 0x206F),     // invisible characters
+    (0x20D0, 0x20FF),     // combining marks for symbols
+    (0xA800, 0xABFF),     // the scripts of India and of South-East Asia
+    (0xD7B0, 0xD7FF),     // Hangul in pieces
+    (0xFB1D, 0xFDFF),     // Hebrew and Arabic forms
+    (0xFE00, 0xFE2F),     // variation selectors, half marks
+    (0xFE70, 0xFEFF),     // Arabic forms
     (0x1_0800, 0x1_11FF), // old scripts from right to left, Brahmi
     (0xE_0000, 0xE_01EF), // tags, variation selectors
 ];
@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn scripts_that_join_are_refused_and_not_set_wrongly() {
-        for text in ["ئۇيغۇر", "བོད", "ᠮᠣᠩᠭᠣᠯ", "e\u{301}", "葛\u{E0100}", "a\u{200B}b", "ไทย"] {
+        for text in ["ئۇيغۇر", "བོད", "ᠮᠣᠩᠭᠣᠯ", "e\u{301}", "葛\u{E0100}", "a\u{200B}b", "ไทย"]
+        {
             assert!(wrong(text).contains("joins with its neighbours"), "{text}");
         }
     }

@@ -53,8 +53,12 @@ fn column(
     facts: &PosterFacts,
 ) -> Result<(), PosterError> {
     let heading = |text| Part { text, scale: 1.15, heavy: true, above: 0.45 };
-    let steps: Vec<String> =
-        words.steps.iter().zip(1..).map(|(step, number)| format!("{number}. {}", fill(step, facts))).collect();
+    let steps: Vec<String> = words
+        .steps
+        .iter()
+        .zip(1..)
+        .map(|(step, number)| format!("{number}. {}", fill(step, facts)))
+        .collect();
     let (no_phone, kept) = (fill(&words.no_phone, facts), fill(&words.kept, facts));
     let mut parts = vec![heading(&words.scan_title)];
     parts.extend(steps.iter().map(|step| Part::of(step)));
@@ -104,7 +108,8 @@ pub(super) fn sticker(
 ) -> Result<(), PosterError> {
     let places = if large { LARGE } else { SMALL };
     page.symbol(places.symbol.x_mm, places.symbol.y_mm, places.symbol.width_mm, code);
-    let mut put = |place: (Frame, Sizes), parts: &[Part<'_>]| page.text(place.0, parts, place.1, Align::Start);
+    let mut put =
+        |place: (Frame, Sizes), parts: &[Part<'_>]| page.text(place.0, parts, place.1, Align::Start);
     let title = format!("{} {}", words.zh.title, words.en.title);
     put(places.title, &[Part::of(&title).heavy()])?;
     put(places.venue, &[Part::of(&facts.venue).heavy()])?;

@@ -124,8 +124,7 @@ fn cut(mut setting: Setting, width_mm: f32, height_mm: f32, dots: &[(char, Lette
     setting.cut = setting.lines.len() < all;
     if let Some(last) = setting.lines.last_mut() {
         if setting.cut {
-            while last.letters.len() > 1
-                && (advance(&last.letters) + advance(dots)) * last.size_mm > width_mm
+            while last.letters.len() > 1 && (advance(&last.letters) + advance(dots)) * last.size_mm > width_mm
             {
                 last.letters.pop();
             }

@@ -37,7 +37,10 @@ pub struct Print<'a> {
 
 impl std::fmt::Debug for Print<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Print").field("size", &self.size).field("sheets", &self.sheets).finish_non_exhaustive()
+        f.debug_struct("Print")
+            .field("size", &self.size)
+            .field("sheets", &self.sheets)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,20 +72,23 @@ impl Printer {
         print.finish()
     }
 
-    /// Whether all that stands on a poster can be set.
-    fn check(&self, facts: &PosterFacts) -> Result<(), PosterError> {
+    /// Whether a poster can be made: every character has a glyph, and the address fits the symbol.
+    pub fn check(&self, facts: &PosterFacts) -> Result<(), PosterError> {
+        self.prepare(facts).map(drop)
+    }
+
+    fn prepare(&self, facts: &PosterFacts) -> Result<QrCode, PosterError> {
         for text in [&facts.venue, &facts.point, &facts.typed, &facts.host] {
             self.fonts.letters(text)?;
         }
-        Ok(())
+        qr_code(&facts.url)
     }
 }
 
 impl Print<'_> {
     /// Adds one poster, or one sticker to the sheet. One that cannot be made leaves the file as it was.
     pub fn add(&mut self, facts: &PosterFacts) -> Result<(), PosterError> {
-        self.printer.check(facts)?;
-        let code = qr_code(&facts.url)?;
+        let code = self.printer.prepare(facts)?;
         self.sheet.push((facts.clone(), code));
         if self.sheet.len() == self.size.per_sheet() { self.turn() } else { Ok(()) }
     }

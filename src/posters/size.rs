@@ -47,8 +47,15 @@ const SMALL: Grid = Grid {
     pitch_mm: 66.04,
 };
 
-const LARGE: Grid =
-    Grid { columns: 2, rows: 4, left_mm: 4.65, top_mm: 13.1, width_mm: 99.1, height_mm: 67.7, pitch_mm: 101.6 };
+const LARGE: Grid = Grid {
+    columns: 2,
+    rows: 4,
+    left_mm: 4.65,
+    top_mm: 13.1,
+    width_mm: 99.1,
+    height_mm: 67.7,
+    pitch_mm: 101.6,
+};
 
 impl Size {
     /// All sizes.

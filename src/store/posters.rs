@@ -62,10 +62,8 @@ pub async fn points(
     after: Option<(&str, i64)>,
     limit: usize,
 ) -> Result<Vec<PointRow>, StoreError> {
-    let mut own = points::table
-        .filter(points::venue_id.eq(venue_id))
-        .filter(points::revoked_at.is_null())
-        .into_boxed();
+    let mut own =
+        points::table.filter(points::venue_id.eq(venue_id)).filter(points::revoked_at.is_null()).into_boxed();
     if let Some((name, id)) = after {
         let same = points::name.eq(name.to_owned()).and(points::id.gt(id));
         own = own.filter(points::name.gt(name.to_owned()).or(same));

@@ -127,11 +127,6 @@ impl View {
         }
     }
 
-    /// The local day of `at`.
-    pub(super) fn day(&self, at: DateTime<Utc>) -> String {
-        at.with_timezone(&self.offset).format("%Y-%m-%d").to_string()
-    }
-
     /// When the local day of `at` began.
     pub(super) fn day_start(&self, at: DateTime<Utc>) -> DateTime<Utc> {
         let midnight = at.with_timezone(&self.offset).date_naive().and_time(chrono::NaiveTime::MIN);

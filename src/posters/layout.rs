@@ -29,13 +29,13 @@ pub(super) fn poster(
     code: &QrCode,
 ) -> Result<(), PosterError> {
     let title = format!("{}  {}", words.zh.title, words.en.title);
-    page.text(frame(15.0, 11.0, 180.0, 15.0), &[Part::of(&title).heavy()], sizes(11.0, 4.0), Align::Middle)?;
+    page.text(frame(15.0, 10.0, 180.0, 15.0), &[Part::of(&title).heavy()], sizes(11.0, 4.0), Align::Middle)?;
     let venue = [Part::of(&facts.venue).heavy()];
-    page.text(frame(15.0, 27.0, 180.0, 25.0), &venue, sizes(13.0, 3.0), Align::Middle)?;
-    page.text(frame(15.0, 52.0, 180.0, 13.0), &[Part::of(&facts.point)], sizes(8.0, 3.0), Align::Middle)?;
+    page.text(frame(15.0, 25.0, 180.0, 25.0), &venue, sizes(13.0, 3.0), Align::Middle)?;
+    page.text(frame(15.0, 50.0, 180.0, 12.5), &[Part::of(&facts.point)], sizes(8.0, 2.8), Align::Middle)?;
     page.symbol(41.0, 63.0, 128.0, code);
     let typed = [Part::of(&facts.typed).heavy()];
-    page.text(frame(15.0, 190.0, 180.0, 12.0), &typed, sizes(9.0, 5.0), Align::Middle)?;
+    page.text(frame(15.0, 191.0, 180.0, 12.0), &typed, sizes(9.0, 5.0), Align::Middle)?;
     column(page, frame(15.0, 205.0, 86.0, 70.0), &words.zh, facts)?;
     column(page, frame(109.0, 205.0, 86.0, 70.0), &words.en, facts)?;
     let both = |zh: &str, en: &str| format!("{}   {}", fill(zh, facts), fill(en, facts));
@@ -80,22 +80,22 @@ struct Places {
 
 const SMALL: Places = Places {
     symbol: frame(0.9, 2.05, 34.0, 34.0),
-    title: (frame(35.0, 2.0, 27.0, 3.4), sizes(2.5, 1.4)),
-    venue: (frame(35.0, 5.4, 27.0, 8.6), sizes(3.2, 1.6)),
-    point: (frame(35.0, 14.0, 27.0, 4.4), sizes(2.8, 1.5)),
-    typed: (frame(35.0, 18.4, 27.0, 6.8), sizes(2.6, 2.0)),
-    notes: (frame(35.0, 25.2, 27.0, 9.0), sizes(1.7, 1.2)),
-    version: (frame(35.0, 34.2, 27.0, 2.2), sizes(1.5, 1.2)),
+    title: (frame(35.4, 1.9, 26.9, 3.2), sizes(2.4, 1.4)),
+    venue: (frame(35.4, 5.1, 26.9, 7.8), sizes(3.0, 1.6)),
+    point: (frame(35.4, 12.9, 26.9, 3.9), sizes(2.8, 1.5)),
+    typed: (frame(35.4, 16.9, 26.9, 6.5), sizes(2.5, 2.0)),
+    notes: (frame(35.4, 23.6, 26.9, 10.5), sizes(1.8, 1.2)),
+    version: (frame(35.4, 34.3, 26.9, 2.1), sizes(1.5, 1.2)),
 };
 
 const LARGE: Places = Places {
     symbol: frame(1.5, 3.85, 60.0, 60.0),
-    title: (frame(61.5, 4.0, 35.0, 6.0), sizes(4.2, 2.4)),
-    venue: (frame(61.5, 10.0, 35.0, 15.0), sizes(5.0, 2.0)),
-    point: (frame(61.5, 25.0, 35.0, 8.0), sizes(4.2, 1.9)),
-    typed: (frame(61.5, 33.0, 35.0, 9.4), sizes(3.6, 2.6)),
-    notes: (frame(61.5, 42.4, 35.0, 17.6), sizes(2.5, 1.6)),
-    version: (frame(61.5, 60.0, 35.0, 3.4), sizes(2.1, 1.5)),
+    title: (frame(62.3, 4.0, 34.6, 6.0), sizes(4.2, 2.4)),
+    venue: (frame(62.3, 10.0, 34.6, 15.0), sizes(5.0, 2.0)),
+    point: (frame(62.3, 25.0, 34.6, 8.0), sizes(4.2, 1.9)),
+    typed: (frame(62.3, 33.0, 34.6, 9.4), sizes(3.6, 2.6)),
+    notes: (frame(62.3, 42.4, 34.6, 17.6), sizes(2.5, 1.6)),
+    version: (frame(62.3, 60.0, 34.6, 3.4), sizes(2.1, 1.5)),
 };
 
 /// Draws one sticker.
@@ -114,7 +114,8 @@ pub(super) fn sticker(
     put(places.title, &[Part::of(&title).heavy()])?;
     put(places.venue, &[Part::of(&facts.venue).heavy()])?;
     put(places.point, &[Part::of(&facts.point)])?;
-    put(places.typed, &[Part::of(&facts.typed).heavy()])?;
+    let (first, second) = in_halves(&facts.typed);
+    put(places.typed, &[Part::of(first).heavy(), Part::of(second).heavy()])?;
     let notes = [
         &words.zh.sticker_no_phone,
         &words.en.sticker_no_phone,
@@ -124,6 +125,13 @@ pub(super) fn sticker(
     let notes = notes.map(|note| fill(note, facts));
     put(places.notes, &notes.each_ref().map(|note| Part::of(note)))?;
     put(places.version, &[Part::of(&fill(&words.en.version, facts))])
+}
+
+/// A typed code in two lines of equal length: it is cut behind the hyphen in its middle.
+fn in_halves(typed: &str) -> (&str, &str) {
+    let hyphens: Vec<usize> = typed.match_indices('-').map(|(at, _)| at + 1).collect();
+    let middle = hyphens.get(hyphens.len() / 2).copied().unwrap_or(typed.len());
+    typed.split_at(middle)
 }
 
 /// Draws the marks by which a sheet of stickers is cut, in its margins: on label sheets they lie beside the labels.

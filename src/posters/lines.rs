@@ -252,8 +252,9 @@ mod tests {
     fn what_does_not_fit_at_the_smallest_size_says_so() {
         let setting = lines(&"馆".repeat(500), 25.0, 9.0, SIZES);
         assert!(setting.cut && read(&setting).last().unwrap().ends_with('…'), "{:?}", read(&setting));
-        let broken = lines(&"x".repeat(90), 25.0, 9.0, SIZES);
-        assert!(!broken.cut && read(&broken).concat().len() == 90, "a broken word is whole");
+        let broken = lines(&"x".repeat(60), 25.0, 9.0, SIZES);
+        assert!(!broken.cut && broken.lines.len() > 1, "a word that is too long for a line is broken");
+        assert_eq!(read(&broken).concat().len(), 60);
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use actix_web::http::header::{CONTENT_DISPOSITION, ContentType};
 use actix_web::web::{Data, Path, Query, block};
 use actix_web::{HttpResponse, get};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::auth::{Actor, Staff};
@@ -30,7 +30,7 @@ const MODULE_PX_MAX: u8 = 64;
 #[serde(deny_unknown_fields)]
 pub struct PosterQuery {
     /// The sheet; without it A4. The stickers of one point fill a sheet, those of a venue are one for each point.
-    #[param(value_type = Option<Size>)]
+    #[param(inline, value_type = Option<Size>)]
     pub size: Option<String>,
 }
 
@@ -45,6 +45,11 @@ pub struct SymbolQuery {
     pub module_px: Option<String>,
 }
 
+/// The bytes of a file.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct PosterFile(pub Vec<u8>);
+
 /// The forms of the bare symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Picture {
@@ -58,7 +63,7 @@ pub enum Picture {
 }
 
 /// The poster of one point as PDF.
-#[utoipa::path(params(PosterQuery), responses((status = 200, content_type = "application/pdf", description = "The poster, or a sheet of stickers", body = Vec<u8>), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
+#[utoipa::path(params(PosterQuery), responses((status = 200, content_type = "application/pdf", description = "The poster, or a sheet of stickers", body = PosterFile), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
 #[get("/points/{id}/poster")]
 pub(crate) async fn poster(
     web: Data<Web>,
@@ -70,7 +75,7 @@ pub(crate) async fn poster(
 }
 
 /// The posters of a venue as one PDF, one for each point that is not revoked.
-#[utoipa::path(params(PosterQuery), responses((status = 200, content_type = "application/pdf", description = "The posters, or sheets of stickers", body = Vec<u8>), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
+#[utoipa::path(params(PosterQuery), responses((status = 200, content_type = "application/pdf", description = "The posters, or sheets of stickers", body = PosterFile), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
 #[get("/venues/{id}/posters")]
 pub(crate) async fn posters_of_venue(
     web: Data<Web>,
@@ -82,7 +87,7 @@ pub(crate) async fn posters_of_venue(
 }
 
 /// The bare symbol of a point, with its quiet zone.
-#[utoipa::path(params(SymbolQuery), responses((status = 200, description = "The symbol", content((Vec<u8> = "image/svg+xml"), (Vec<u8> = "image/png"))), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
+#[utoipa::path(params(SymbolQuery), responses((status = 200, description = "The symbol", content((String = "image/svg+xml"), (PosterFile = "image/png"))), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
 #[get("/points/{id}/symbol")]
 pub(crate) async fn symbol(
     web: Data<Web>,

@@ -67,6 +67,11 @@ fn cut_out(page: &Picture, dpi: f32, (x_mm, y_mm, side_mm): Square) -> Picture {
     page.part(dpi, x_mm, y_mm, side_mm, side_mm)
 }
 
+/// What the decoder says of a picture with one symbol.
+fn one(url: &String) -> &[String] {
+    std::slice::from_ref(url)
+}
+
 /// The symbol of a poster with its quiet zone, ten pixels for each module.
 fn symbol() -> (Picture, String) {
     let facts = facts(7);
@@ -99,7 +104,7 @@ fn every_sticker_of_a_sheet_is_read_and_says_where_it_belongs() {
         };
         assert_eq!(read(&sheets[0], &places), expected[..size.per_sheet()], "{size}");
         assert_eq!(read(&sheets[1], &places[..1]), expected[size.per_sheet()..], "{size}");
-        assert!(cut_out(&sheets[1], 150.0, places[1]).ink() == 0.0, "no sticker without a code");
+        assert!(cut_out(&sheets[1], 150.0, places[1]).ink() == 0, "no sticker without a code");
     }
 }
 
@@ -147,7 +152,7 @@ fn the_quiet_zone_is_white_however_long_the_names_are() {
             let page = &pages(&pdf, 100.0)[0];
             for (x, y, side) in squares(*size) {
                 let symbol = cut_out(page, 100.0, (x, y, side));
-                assert_eq!(symbol.read(), [facts.url.clone()], "{size} {name}");
+                assert_eq!(symbol.read(), one(&facts.url), "{size} {name}");
                 let module = side / 37.0;
                 // A hair less than four modules, since pixels at the edge belong to both.
                 let (wide, inner) = (3.7 * module, side - 3.7 * module);
@@ -158,15 +163,31 @@ fn the_quiet_zone_is_white_however_long_the_names_are() {
                     (x + inner, y, wide, side),
                 ];
                 for (x, y, width, height) in zone {
-                    assert_eq!(page.part(100.0, x, y, width, height).ink(), 0.0, "{size} {name}: {x} {y}");
+                    assert_eq!(page.part(100.0, x, y, width, height).ink(), 0, "{size} {name}: {x} {y}");
                 }
             }
             // Names end before the right edge of the sheet, where only the marks for cutting are.
             let (width, height) = if *size == Size::A5 { (148.0, 210.0) } else { (210.0, 297.0) };
             let margin = page.part(100.0, width - 1.4, 0.0, 1.2, height - 1.0);
-            assert_eq!(margin.ink(), 0.0, "{size} {name}");
+            assert_eq!(margin.ink(), 0, "{size} {name}");
         }
     }
+}
+
+#[test]
+fn the_longest_names_of_the_register_stand_whole_on_a_poster() {
+    let long = |text: &str, count: usize| text.chars().cycle().take(count).collect::<String>();
+    let facts = PosterFacts {
+        venue: long("老城烩面馆花园路二店", 200),
+        point: long("二楼东侧包间", 100),
+        ..facts(1)
+    };
+    for size in [Size::A4, Size::A5] {
+        let text = texts(&print(size, std::slice::from_ref(&facts))).remove(0);
+        assert!(!text.contains('…') && text.contains(&facts.point), "{size}: {text}");
+    }
+    let text = texts(&print(Size::Stickers, std::slice::from_ref(&facts))).remove(0);
+    assert!(text.contains('…'), "a small sticker says that something is missing: {text}");
 }
 
 #[test]
@@ -182,7 +203,7 @@ fn a_symbol_is_read_though_it_is_turned_blurred_grey_and_far() {
         Look { scale: 0.3, blur_px: 0.7, contrast: 0.7, noise: 10.0, turn_deg: -8.0, seed: 6 },
     ];
     for look in looks {
-        assert_eq!(symbol.seen(look).read(), [url.clone()], "{look:?}");
+        assert_eq!(symbol.seen(look).read(), one(&url), "{look:?}");
     }
     let beyond = Look { scale: 0.06, ..Look::PLAIN };
     assert!(symbol.seen(beyond).read().is_empty(), "half a pixel for a module cannot be read by anybody");
@@ -197,9 +218,9 @@ fn a_symbol_is_read_though_a_part_is_covered_or_torn_off() {
     for (left, top, side) in [corner, middle] {
         for shade in [0, 128, 255] {
             let covered = symbol.clone().covered(left, top, side, shade);
-            assert_eq!(covered.read(), [url.clone()], "{side} pixels in shade {shade}");
+            assert_eq!(covered.read(), one(&url), "{side} pixels in shade {shade}");
             let seen = covered.seen(Look { scale: 0.5, turn_deg: 6.0, blur_px: 0.7, ..Look::PLAIN });
-            assert_eq!(seen.read(), [url.clone()], "{side} pixels in shade {shade}, as a camera sees it");
+            assert_eq!(seen.read(), one(&url), "{side} pixels in shade {shade}, as a camera sees it");
         }
     }
     let half = symbol.covered(130, 130, 200, 0);
@@ -227,6 +248,6 @@ fn the_bare_symbol_is_read_as_pixels() {
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let frame = reader.next_frame(&mut pixels).unwrap();
         let picture = Picture::of(frame.width as usize, frame.height as usize, pixels);
-        assert_eq!(picture.read(), [url.clone()], "{module_px} pixels");
+        assert_eq!(picture.read(), one(&url), "{module_px} pixels");
     }
 }

@@ -17,6 +17,7 @@ const OPENING: &str = "（《〈「『【〔“‘([{";
 
 /// Where a text goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "units stand in names")]
 pub(super) struct Frame {
     pub(super) x_mm: f32,
     pub(super) y_mm: f32,

@@ -150,7 +150,10 @@ mod tests {
     #[test]
     fn a_longer_host_needs_one_size_more() {
         assert_eq!(modules("http://127.0.0.1:8080/", 1, 1), 29);
+        assert_eq!(modules("https://pp.example.cn/", 1, 1), 33);
         assert_eq!(modules("https://placecode.zhengzhou.gov.cn/", 1, 1), 33);
+        assert_eq!(modules(&format!("https://{}.cn/", "x".repeat(30)), 1, 1), 33);
+        assert_eq!(modules(&format!("https://{}.cn/", "x".repeat(31)), 1, 1), 37);
     }
 
     #[test]

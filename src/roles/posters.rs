@@ -57,7 +57,7 @@ pub(crate) struct PostersArgs {
     #[command(flatten)]
     target: Target,
 
-    /// What is printed on: a4, a5, stickers (3 by 7 on A4, for seats and stalls) or large_stickers (2 by 4, for
+    /// What is printed on: a4, a5, stickers (3 by 7 on A4, for seats and stalls) or `large_stickers` (2 by 4, for
     /// carriages and vehicles).
     #[arg(long, default_value = "a4", value_parser = str::parse::<Size>)]
     size: Size,
@@ -74,7 +74,7 @@ pub(crate) struct PostersArgs {
     #[arg(long, env)]
     public_url: Option<Url>,
 
-    /// A font for characters of names that the posters' own font lacks: a file, or FILE:INDEX for one face of a
+    /// A font for characters of names that the posters' own font lacks: a file, or `FILE:INDEX` for one face of a
     /// collection.
     #[arg(long, env = "POSTER_FONT", value_name = "FILE[:INDEX]", value_parser = str::parse::<FontFile>)]
     font: Option<FontFile>,
@@ -148,7 +148,7 @@ pub(crate) async fn posters(args: &PostersArgs) -> anyhow::Result<ExitCode> {
         (Some(folder), _) => {
             fs::create_dir_all(folder).with_context(|| format!("--out {}", folder.display()))?;
             let mut done = |tally: &Tally| progress.at(tally.codes, total, tally.codes);
-            press.into_folder(&mut conn, &of, folder, args.again, &mut tally, &mut done).await?;
+            press.fill_folder(&mut conn, &of, folder, args.again, &mut tally, &mut done).await?;
         }
         (None, Some(file)) => {
             ensure!(
@@ -160,7 +160,7 @@ pub(crate) async fn posters(args: &PostersArgs) -> anyhow::Result<ExitCode> {
             let there = file.exists() && !args.again;
             ensure!(!there, "--one-file {}: is there already; --again makes it anew", file.display());
             let mut done = |tally: &Tally| progress.at(tally.codes, total, tally.codes);
-            press.into_file(&mut conn, &of, file, &mut tally, &mut done).await?;
+            press.fill_file(&mut conn, &of, file, &mut tally, &mut done).await?;
         }
         (None, None) => bail!("give --out or --one-file"),
     }
@@ -209,7 +209,7 @@ impl Press {
     }
 
     /// One file for each venue.
-    async fn into_folder(
+    async fn fill_folder(
         &self,
         conn: &mut AsyncPgConnection,
         of: &Selection,
@@ -241,7 +241,7 @@ impl Press {
     }
 
     /// One file for all of them.
-    async fn into_file(
+    async fn fill_file(
         &self,
         conn: &mut AsyncPgConnection,
         of: &Selection,

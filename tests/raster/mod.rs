@@ -118,9 +118,9 @@ impl Picture {
         Self::of(width, height, rows.copied().collect())
     }
 
-    /// The share of pixels that are not white.
-    pub fn ink(&self) -> f64 {
-        self.pixels.iter().filter(|pixel| **pixel < 250).count() as f64 / self.pixels.len() as f64
+    /// How many pixels are not white.
+    pub fn ink(&self) -> usize {
+        self.pixels.iter().filter(|pixel| **pixel < 250).count()
     }
 
     /// The same with a square of that shade on it.

@@ -143,6 +143,24 @@ fn a_file_names_its_title_and_language_and_carries_its_font() {
 }
 
 #[test]
+fn a_rare_character_comes_from_the_second_font() {
+    let rare = include_bytes!("fonts/rare.otf").to_vec();
+    let printer = Printer::new(Fonts::new(Some((rare, 0))).unwrap(), Words::shipped().unwrap());
+    let facts = PosterFacts { venue: "金𠮷野家".to_owned(), ..facts(1) };
+    let refused = self::printer().check(&facts).unwrap_err().to_string();
+    assert!(refused.contains("`𠮷` (U+20BB7)"), "{refused}");
+    let pdf = printer.pdf(Size::A4, "金𠮷野家", std::slice::from_ref(&facts)).unwrap();
+    assert_eq!(String::from_utf8_lossy(&pdf).matches("/FontFile3").count(), 2);
+    let text = texts(&pdf).remove(0);
+    assert!(text.contains('𠮷') && text.contains("野家") && text.contains('金'), "{text}");
+    // It is drawn, and not merely named: the middle of the line has as much ink as its neighbours.
+    let page = pages(&pdf, 100.0).remove(0);
+    let ink: Vec<usize> =
+        (0..4).map(|at| page.part(100.0, 79.0 + at as f32 * 13.0, 29.0, 13.0, 17.0).ink()).collect();
+    assert!(ink.iter().all(|ink| *ink > 200), "{ink:?}");
+}
+
+#[test]
 fn the_quiet_zone_is_white_however_long_the_names_are() {
     let long = |text: &str| text.chars().cycle().take(200).collect::<String>();
     for name in ["老城烩面馆花园路二店", "Zhengzhou Garden Road ", "Donaudampfschiff", "Ｗ"] {

@@ -7,8 +7,8 @@ use placecode::domain::access::Role;
 use serde_json::json;
 
 use crate::imports::house::{House, number};
-use crate::support::TestApp;
 use crate::support::people::new_venue;
+use crate::support::{Replica, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_answers_for_a_venue_gets_its_posters_as_files() {
@@ -73,6 +73,9 @@ async fn a_name_that_no_font_can_set_is_refused_by_its_character() {
     let path = format!("/v1/points/{}/poster", made["points"][0]["id"]);
     let detail = manager.get(&path).await.problem(422);
     assert!(detail.starts_with("name: the character `𠮷` (U+20BB7) in `𠮷野家`"), "{detail}");
+    let rare = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fonts/rare.otf").parse().unwrap();
+    let other = Replica::start(&app, |config| config.poster_font = Some(rare)).await;
+    assert_eq!(manager.at(other.address).get(&path).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +142,7 @@ fn a_register_is_printed_in_one_command_and_goes_on_where_it_stopped() {
     assert!(names.iter().all(|name| name.ends_with("-a4.pdf")), "{names:?}");
     assert_eq!(String::from_utf8_lossy(&fs::read(&made[2]).unwrap()).matches("/Type/Page/").count(), 2);
 
-    // One is lost; only it is made again. With the font that has the character, all are there.
+    // One is lost, and only it is made again; at the end comes a font that has the rare character.
     let kept = fs::metadata(&made[0]).unwrap().modified().unwrap();
     fs::remove_file(&made[1]).unwrap();
     let said = house.run(&args);
@@ -148,6 +151,10 @@ fn a_register_is_printed_in_one_command_and_goes_on_where_it_stopped() {
     let said = house.run(&[&args[..], &["--again", "--size", "stickers", "--copies", "21"]].concat());
     assert_eq!(counted.map(|what| number(&said, what)), [84, 3, 0, 1]);
     assert_eq!(files(&out).len(), 6);
+    let rare = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fonts/rare.otf:0");
+    let said = house.run(&[&args[..], &["--font", rare]].concat());
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert_eq!(counted.map(|what| number(&said, what)), [1, 1, 3, 0]);
 }
 
 #[test]

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, FontFile};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::keyring::Keyring;
 use crate::domain::letter::Secret;
 use crate::intake::Intake;
 use crate::issuer::client::Client;
+use crate::posters::{Fonts, Printer, Words};
 use crate::store::Store;
 
 /// Built once at the start of a role and shared by all that it does.
@@ -26,6 +27,8 @@ pub struct App {
     pub issuer_secrets: Arc<BTreeMap<String, Secret>>,
     /// The kinds of places.
     pub catalogue: Arc<Catalogue>,
+    /// What makes posters.
+    pub printer: Arc<Printer>,
     /// Postgres.
     pub store: Store,
     /// Redis.
@@ -53,6 +56,7 @@ impl App {
             keys: Arc::new(keys),
             issuer_secrets: Arc::new(read_secrets(config.issuer_secrets_file.as_deref()).await?),
             catalogue: Arc::new(Catalogue::shipped()?),
+            printer: Arc::new(printer(config.poster_font.as_ref()).await.context("--poster-font")?),
             store,
             intake,
             client: Client::new(config.letter_timeout)?,
@@ -60,6 +64,17 @@ impl App {
             config: Arc::new(config),
         })
     }
+}
+
+/// What makes posters, with another font for characters that the own one lacks.
+pub async fn printer(other: Option<&FontFile>) -> anyhow::Result<Printer> {
+    let Some(FontFile { path, index }) = other else {
+        return Ok(Printer::new(Fonts::new(None)?, Words::shipped()?));
+    };
+    let place = || path.display().to_string();
+    let content = tokio::fs::read(path).await.with_context(place)?;
+    let fonts = Fonts::new(Some((content, *index))).with_context(place)?;
+    Ok(Printer::new(fonts, Words::shipped()?))
 }
 
 async fn read_secrets(path: Option<&Path>) -> anyhow::Result<BTreeMap<String, Secret>> {

@@ -1,7 +1,9 @@
 //! Every setting: what it does, its unit, its default and its bounds.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::FixedOffset;
@@ -94,9 +96,33 @@ pub struct Config {
     #[arg(long, env, default_value = "false", action = clap::ArgAction::Set)]
     pub secure_cookies: bool,
 
+    /// A font for characters of names that the posters' own font lacks: a file, or `FILE:INDEX` for one face of a
+    /// collection.
+    #[arg(long, env)]
+    pub poster_font: Option<FontFile>,
+
     /// A file that shifts the clock, with which the demo plays two weeks in a minute.
     #[arg(long, env, hide = true)]
     pub clock_shift_file: Option<PathBuf>,
+}
+
+/// A file with a font, and which of its faces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FontFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The face, where the file is a collection; 0 where it is not.
+    pub index: u32,
+}
+
+impl FromStr for FontFile {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let face = text.rsplit_once(':').and_then(|(path, index)| Some((path, index.parse().ok()?)));
+        let (path, index) = face.unwrap_or((text, 0));
+        Ok(Self { path: path.into(), index })
+    }
 }
 
 /// Settings that contradict each other.
@@ -157,4 +183,17 @@ pub struct IssuerConfig {
     /// A file that shifts the clock, with which the demo plays two weeks in a minute.
     #[arg(long, env, hide = true)]
     pub clock_shift_file: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_face_of_a_collection_is_named_behind_a_colon() {
+        let read = |text: &str| text.parse::<FontFile>().map(|font| (font.path, font.index));
+        assert_eq!(read("a.otf"), Ok(("a.otf".into(), 0)));
+        assert_eq!(read("/fonts/a.ttc:2"), Ok(("/fonts/a.ttc".into(), 2)));
+        assert_eq!(read("C:/fonts/a.otf"), Ok(("C:/fonts/a.otf".into(), 0)));
+    }
 }

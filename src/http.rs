@@ -13,6 +13,7 @@ pub mod inspections;
 pub mod letters;
 pub mod pages;
 pub mod permissions;
+pub mod posters;
 pub mod routes;
 pub mod runs;
 pub mod scan_batches;

@@ -9,6 +9,7 @@ mod keys;
 mod moment;
 mod named_id;
 mod packs;
+mod posters;
 mod refusals;
 mod scan_places;
 mod scan_rows;
@@ -35,7 +36,7 @@ use crate::config::{Config, IssuerConfig};
 /// The name that an operator at the machine has in the audit log.
 const ACTOR: &str = "command-line";
 
-/// The exit code of an import that did not take every row.
+/// The exit code of a command that did what it could and refused the rest.
 const SOME_REFUSED: u8 = 3;
 
 const EXAMPLES: &str = "\
@@ -45,6 +46,7 @@ Examples:
   placecode migrate && placecode serve                  the service on them
   placecode staff add --login li --role administrator --division 410000 --password-file li.txt
   placecode venues import venues.csv --set register --dry-run
+  placecode posters --set register --out posters --public-url https://p.example.cn/
   placecode scans import list.csv --set register
   placecode cases report --identity - --kind confirmed --onset '2026-03-01 08:00' \\
       --sampled '2026-03-02 10:00' --authority 'Zhengzhou CDC' --division 410105 --by wang
@@ -54,7 +56,7 @@ Examples:
 Every setting can be given as a flag or as the environment variable that stands beside it.
 
 Exit codes: 0 done; 1 failed, with the reason on standard error; 2 the command line is wrong;
-3 an import took some rows and refused others, which its report names.";
+3 some was done and some refused, which the command names.";
 
 /// Venue place codes and contact tracing for a city.
 #[derive(Parser, Debug)]
@@ -90,6 +92,9 @@ enum Role {
     /// Manage the register of venues.
     #[command(subcommand)]
     Venues(Venues),
+    /// Make posters and stickers with the place codes of venues, as PDF.
+    #[command(after_help = posters::EXAMPLES)]
+    Posters(Box<posters::PostersArgs>),
     /// Manage scans.
     #[command(subcommand)]
     Scans(Scans),
@@ -181,6 +186,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Keys(args) => keys::keys(&args)?,
         Role::Staff(Staff::Add(args)) => staff::add(&args).await?,
         Role::Venues(Venues::Import(args)) => return Ok(imported(venues::import(&args).await?)),
+        Role::Posters(args) => return posters::posters(&args).await,
         Role::Scans(Scans::Import(args)) => return Ok(imported(scans::import(&args).await?)),
         Role::Cases(Cases::Report(args)) => cases::report(&args).await?,
         Role::Cases(Cases::List(args)) => cases::list(&args).await?,

@@ -12,6 +12,7 @@ pub mod inspections;
 pub mod letters;
 pub mod looks;
 pub mod partitions;
+pub mod posters;
 pub mod register;
 pub mod runs;
 pub mod scans;

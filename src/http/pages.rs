@@ -13,7 +13,6 @@ mod layout;
 mod manage;
 mod me;
 mod poster;
-mod qr;
 mod release;
 mod run;
 mod scan;
@@ -50,7 +49,10 @@ pub const PAGES: &[Route] = &[
     (Method::GET, "/manage/venues/{id}", Access::Roles(may::SeeVenues::ROLES)),
     (Method::POST, "/manage/venues/{id}/points", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/points/{id}/poster.pdf", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/points/{id}/poster.png", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster.svg", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/venues/{id}/posters.pdf", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/inspect", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::GET, "/inspect/poster", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::POST, "/inspect/poster", Access::Roles(may::ReviewVenues::ROLES)),
@@ -97,7 +99,10 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(venue::show)
         .service(venue::add_point)
         .service(poster::show)
+        .service(poster::file)
+        .service(poster::files_of_venue)
         .service(poster::picture)
+        .service(poster::pixels)
         .service(inspect::list)
         .service(inspection::ask)
         .service(inspection::answer)

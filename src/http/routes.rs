@@ -7,8 +7,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, audit, cases, channels, contacts, health, inspections, letters, runs, scan_batches,
-    scans, sessions, trails, venue_counts, venues, visitors,
+    accounts, admin, audit, cases, channels, contacts, health, inspections, letters, posters, runs,
+    scan_batches, scans, sessions, trails, venue_counts, venues, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -51,6 +51,9 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/inspections", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::POST, "/v1/inspections/check", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::GET, "/v1/inspections/points", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::GET, "/v1/points/{id}/poster", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/v1/points/{id}/symbol", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/v1/venues/{id}/posters", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/v1/cases", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/v1/cases", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/cases/{id}", Access::Roles(may::SeeCases::ROLES)),
@@ -110,6 +113,9 @@ pub fn api(config: &mut ServiceConfig) {
             .service(inspections::record_visit)
             .service(inspections::check_poster)
             .service(inspections::odd_points)
+            .service(posters::poster)
+            .service(posters::symbol)
+            .service(posters::posters_of_venue)
             .service(cases::report_case)
             .service(cases::list_cases)
             .service(cases::see_case)

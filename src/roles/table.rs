@@ -44,7 +44,7 @@ pub(crate) struct TableArgs {
 }
 
 /// A name that can stand before the colon of a source reference.
-fn set_name(text: &str) -> Result<String, String> {
+pub(crate) fn set_name(text: &str) -> Result<String, String> {
     let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
     if (1..=40).contains(&text.len()) && text.chars().all(plain) {
         Ok(text.to_owned())

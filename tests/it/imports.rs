@@ -3,7 +3,7 @@
 //! among them are those of another one.
 
 mod gowalla;
-mod house;
+pub(crate) mod house;
 mod reckoning;
 mod scans;
 mod stays;

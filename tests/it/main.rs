@@ -22,6 +22,7 @@ mod migrations;
 mod openapi;
 mod pages;
 mod pages_access;
+mod posters;
 mod privacy;
 mod register;
 mod runs;

@@ -132,11 +132,6 @@ impl View {
         at.with_timezone(&self.offset).format("%H:%M").to_string()
     }
 
-    /// The local day of `at`.
-    pub(super) fn day(&self, at: DateTime<Utc>) -> String {
-        at.with_timezone(&self.offset).format("%Y-%m-%d").to_string()
-    }
-
     /// What a field for local date and time sends; `None` when it was left empty.
     pub(super) fn local_time(
         &self,

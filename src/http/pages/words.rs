@@ -109,6 +109,7 @@ pub(super) fn role(lang: Lang, role: Role) -> &'static str {
         Role::ChiefOfficer => lang.say("首席放行人员", "Chief officer"),
         Role::Auditor => lang.say("审计员", "Auditor"),
         Role::ScanSource => lang.say("扫码数据来源", "Source of scans"),
+        Role::DoorStaff => lang.say("检测员（门口工作人员）", "Door staff"),
     }
 }
 

@@ -4,17 +4,21 @@ pub mod access;
 pub mod audit;
 pub mod cases;
 pub mod decisions;
+pub mod divisions;
 pub mod facts;
 pub mod findings;
 pub mod idempotency;
 pub mod imports;
 pub mod letters;
 pub mod looks;
+pub mod organisations;
 pub mod partitions;
 pub mod register;
 pub mod runs;
 pub mod scans;
 pub mod schema;
+pub mod venue_life;
+pub mod venue_staff;
 
 use std::time::Duration;
 

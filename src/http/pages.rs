@@ -18,6 +18,7 @@ mod scan;
 mod sign_in;
 mod trouble;
 mod venue;
+mod venue_form;
 mod view;
 mod words;
 
@@ -42,10 +43,12 @@ pub const PAGES: &[Route] = &[
     (Method::POST, "/login", Access::Public),
     (Method::POST, "/logout", Access::Roles(may::SignedIn::ROLES)),
     (Method::GET, "/desk", Access::Roles(may::SignedIn::ROLES)),
-    (Method::GET, "/manage", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage", Access::Roles(may::WorkAtVenues::ROLES)),
     (Method::POST, "/manage/venues", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/venues/new", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/venues/{id}", Access::Roles(may::SeeVenues::ROLES)),
+    (Method::GET, "/manage/venues/{id}/edit", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/venues/{id}/edit", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/manage/venues/{id}/points", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster.svg", Access::Roles(may::RegisterVenues::ROLES)),
@@ -87,6 +90,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(manage::list)
         .service(manage::blank)
         .service(manage::take)
+        .service(manage::edit)
+        .service(manage::take_correction)
         .service(venue::show)
         .service(venue::add_point)
         .service(poster::show)

@@ -13,7 +13,8 @@ use super::words;
 use crate::domain::venue::VenueState;
 use crate::http::error::ApiError;
 use crate::http::permissions::ReviewVenues;
-use crate::http::venues::{self, PAGE, Review, page, permitted};
+use crate::http::venue_life::{self, Review};
+use crate::http::venues::{PAGE, page, permitted};
 use crate::http::web::Web;
 use crate::http::write::transaction;
 use crate::store::register::{self, VenueRow};
@@ -58,7 +59,7 @@ pub(super) async fn decide(
     let actor = &sent.desk.signed.actor;
     permitted(&web, actor, *id).await?;
     let mut conn = web.app.store.conn().await?;
-    transaction(&mut conn, async |conn| venues::decide(&web, conn, actor, *id, sent.form).await).await?;
+    transaction(&mut conn, async |conn| venue_life::decide(&web, conn, actor, *id, sent.form).await).await?;
     Ok(go("/inspect"))
 }
 

@@ -19,8 +19,8 @@ use crate::domain::position::cell_from_i64;
 use crate::domain::venue::{Granularity, VenueState};
 use crate::http::error::ApiError;
 use crate::http::permissions::{RegisterVenues, SeeVenues};
-use crate::http::venue_forms::NewPoint;
-use crate::http::venues::{self, Point, add, permitted, show_point};
+use crate::http::point_forms::NewPoint;
+use crate::http::venues::{self, Point, add, may_see, permitted, show_point};
 use crate::http::web::Web;
 use crate::http::write::transaction;
 use crate::store::register::{self, PointRow, VenueRow};
@@ -41,7 +41,7 @@ pub(super) async fn show(
     web: Data<Web>,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
-    let row = permitted(&web, &desk.signed.actor, *id).await?;
+    let row = may_see(&web, &desk.signed.actor, *id).await?;
     let now = web.now();
     let mut conn = web.app.store.conn().await?;
     let rows = register::points_of_venue(&mut conn, row.id).await?;
@@ -81,7 +81,7 @@ pub(super) async fn add_point(
     let venue = permitted(&web, actor, *id).await?;
     let word = |one: &Granularity| words::granularity_word(*one) == sent.form.granularity;
     let granularity = Granularity::ALL.iter().copied().find(word);
-    let new = NewPoint { name: sent.form.name.clone(), granularity };
+    let new = NewPoint { name: sent.form.name.clone(), granularity, ..NewPoint::default() };
     let mut conn = web.app.store.conn().await?;
     transaction(&mut conn, async |conn| add(&web, conn, actor, &venue, new).await).await?;
     Ok(go(&format!("/manage/venues/{id}")))

@@ -159,11 +159,6 @@ pub struct IssuerConfig {
     #[arg(long, env, default_value = "http://127.0.0.1:8080/")]
     pub service_url: Url,
 
-    /// The header in which a proxy before the service names the client, such as `X-Forwarded-For`; its last
-    /// entry counts. Unset where there is no proxy, since anybody may send a header.
-    #[arg(long, env)]
-    pub client_address_header: Option<String>,
-
     /// A file that shifts the clock, with which the demo plays two weeks in a minute.
     #[arg(long, env, hide = true)]
     pub clock_shift_file: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! Pages: plain HTML that works without scripts, in two languages, for citizens, venues and staff.
 
+mod apply;
 mod audit;
 mod case;
 mod cases;
@@ -7,18 +8,23 @@ mod contacts;
 mod desk;
 mod home;
 mod inspect;
+mod join;
 mod layout;
 mod manage;
 mod me;
+mod organisation;
 mod poster;
 mod qr;
 mod release;
 mod run;
 mod scan;
 mod sign_in;
+mod ticket;
 mod trouble;
 mod venue;
 mod venue_form;
+mod venue_life;
+mod venue_staff;
 mod view;
 mod words;
 
@@ -41,6 +47,10 @@ pub const PAGES: &[Route] = &[
     (Method::POST, "/me/leave", Access::Visitor),
     (Method::GET, "/login", Access::Public),
     (Method::POST, "/login", Access::Public),
+    (Method::GET, "/apply", Access::Public),
+    (Method::POST, "/apply", Access::Public),
+    (Method::GET, "/join/{token}", Access::Public),
+    (Method::POST, "/join/{token}", Access::Public),
     (Method::POST, "/logout", Access::Roles(may::SignedIn::ROLES)),
     (Method::GET, "/desk", Access::Roles(may::SignedIn::ROLES)),
     (Method::GET, "/manage", Access::Roles(may::WorkAtVenues::ROLES)),
@@ -50,6 +60,11 @@ pub const PAGES: &[Route] = &[
     (Method::GET, "/manage/venues/{id}/edit", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/manage/venues/{id}/edit", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/manage/venues/{id}/points", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/venues/{id}/staff", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/venues/{id}/staff/remove", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/venues/{id}/invitations", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/venues/{id}/invitations/end", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/organisations/{id}", Access::Roles(may::SeeVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster.svg", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/inspect", Access::Roles(may::ReviewVenues::ROLES)),
@@ -86,6 +101,10 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(sign_in::show)
         .service(sign_in::take)
         .service(sign_in::leave)
+        .service(apply::show)
+        .service(apply::take)
+        .service(join::show)
+        .service(join::take)
         .service(sign_in::desk)
         .service(manage::list)
         .service(manage::blank)
@@ -94,6 +113,11 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(manage::take_correction)
         .service(venue::show)
         .service(venue::add_point)
+        .service(venue_staff::show)
+        .service(venue_staff::remove_one)
+        .service(venue_staff::invite)
+        .service(venue_staff::end_one)
+        .service(organisation::show)
         .service(poster::show)
         .service(poster::picture)
         .service(inspect::list)

@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use super::desk::{Desk, Sent};
 use super::layout::token;
-use super::manage::field;
+use super::manage::{field, may_register};
+use super::venue_life::{fields, timeline};
 use super::view::go;
 use super::words;
 use crate::domain::numbered::Numbered;
@@ -24,6 +25,7 @@ use crate::http::venues::{self, Point, add, may_see, permitted, show_point};
 use crate::http::web::Web;
 use crate::http::write::transaction;
 use crate::store::register::{self, PointRow, VenueRow};
+use crate::store::venue_life;
 
 /// A new point.
 #[derive(Debug, Deserialize)]
@@ -46,11 +48,13 @@ pub(super) async fn show(
     let mut conn = web.app.store.conn().await?;
     let rows = register::points_of_venue(&mut conn, row.id).await?;
     let today = register::visitors_by_point(&mut conn, row.id, desk.view.day_start(now), now).await?;
+    let steps = venue_life::steps(&mut conn, row.id).await?;
+    let venue = venues::detail(&web, &mut conn, row.clone()).await?;
     drop(conn);
     let today: HashMap<i64, i64> = today.into_iter().map(|count| (count.point_id, count.visitors)).collect();
     let here = here_now(&web, &row, &rows).await;
     let points = rows.into_iter().map(|point| show_point(&web, point)).collect::<Result<Vec<_>, _>>()?;
-    let venue = venues::show(&web, row, Vec::new())?;
+    let manages = may_register(&desk.signed.actor);
     let body = html! {
         h1 { (venue.name) }
         p { (words::venue_state(desk.view.lang, venue.state)) }
@@ -58,13 +62,16 @@ pub(super) async fn show(
             p.note { (desk.say("审核意见：", "The inspector says: ")) (venue.state_reason) }
         }
         p.small { (venue.address) " · " (venue.division) " · " (category(&desk, &web, &venue.category)) }
+        @if manages { (ways(&desk, venue.id)) }
         (occupancy(&desk, here, venue.capacity))
         h2 { (desk.say("点位", "Points")) }
         @if venue.state != VenueState::Approved {
             p.small { (desk.say("通过审核后，场所码才会生效。", "The codes answer once the venue is approved.")) }
         }
         ul.cards { @for point in &points { (card(&desk, point, today.get(&point.id).copied().unwrap_or(0))) } }
-        (new_point(&desk, venue.id))
+        @if manages { (new_point(&desk, venue.id)) }
+        (fields(&desk.view, category(&desk, &web, &venue.category), &venue))
+        (timeline(&desk.view, steps)?)
         p { a href="/manage" { (desk.say("返回列表", "Back to the list")) } }
     };
     Ok(desk.page(&venue.name, &body))
@@ -103,6 +110,16 @@ async fn here_now(web: &Web, venue: &VenueRow, points: &[PointRow]) -> Option<i6
 
 fn category<'a>(desk: &'a Desk<SeeVenues>, web: &'a Web, word: &'a str) -> &'a str {
     web.app.catalogue.get(word).map_or(word, |category| desk.say(&category.zh, &category.en))
+}
+
+/// Ways on for who answers for the venue.
+fn ways(desk: &Desk<SeeVenues>, venue: Uuid) -> Markup {
+    html! {
+        p.row {
+            a.button.quiet href={ "/manage/venues/" (venue) "/edit" } { (desk.say("修改信息", "Change")) }
+            a.button.quiet href={ "/manage/venues/" (venue) "/staff" } { (desk.say("工作人员", "Staff")) }
+        }
+    }
 }
 
 fn occupancy(desk: &Desk<SeeVenues>, here: Option<i64>, capacity: Option<i32>) -> Markup {

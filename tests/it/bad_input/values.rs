@@ -29,6 +29,8 @@ fn venues() -> Vec<Wrong> {
         ("/v1/venues", but(&venue, "category", json!("casino")), "category"),
         ("/v1/venues", but(&venue, "division", json!("4101")), "division"),
         ("/v1/venues", but(&venue, "division", json!("010000")), "division"),
+        ("/v1/venues", but(&venue, "division", json!("990101")), "34 provinces"),
+        ("/v1/venues", but(&venue, "division", json!("100000")), "division"),
         ("/v1/venues", but(&venue, "lat_deg", json!(90.1)), "position"),
         ("/v1/venues", but(&venue, "lng_deg", json!(-181)), "position"),
         ("/v1/venues", but(&venue, "capacity", json!(0)), "capacity"),

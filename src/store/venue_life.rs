@@ -181,8 +181,13 @@ pub async fn delete_stops(conn: &mut AsyncPgConnection, venue_id: Uuid) -> Resul
     Ok(())
 }
 
-/// How many venues that somebody manages wait for a review.
+/// How many venues that somebody manages wait for a review. The account is locked until the transaction
+/// ends, so that two applications at once are counted one after the other.
 pub async fn waiting_of(conn: &mut AsyncPgConnection, staff_id: Uuid) -> Result<i64, StoreError> {
+    sql_query("select id from staff where id = $1 for update")
+        .bind::<SqlUuid, _>(staff_id)
+        .execute(conn)
+        .await?;
     let count: Count = sql_query(
         "select count(*) as number from staff_venues s join venues v on v.id = s.venue_id
          where s.staff_id = $1 and s.role = 1 and v.state = $2",

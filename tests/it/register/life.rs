@@ -20,7 +20,7 @@ async fn actions(by: &Client, venue: &str) -> Vec<String> {
 }
 
 /// A good application with some fields changed.
-fn with(changes: Value) -> Value {
+fn with(changes: &Value) -> Value {
     let mut venue = new_venue("星河餐厅", "restaurant");
     venue.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     venue
@@ -35,7 +35,7 @@ async fn an_application_is_sent_back_corrected_approved_and_scanned() {
         "kind": "company", "credit_code": "91330100799655058B", "short_name": "星河", "street": "花园路街道",
         "superior": "金水区商务局", "contact_name": "李伟", "contact_phone": "0371 0000 0000",
     });
-    let made = manager.post("/v1/venues", &with(full.clone())).await.expect(201);
+    let made = manager.post("/v1/venues", &with(&full)).await.expect(201);
     let id = made["id"].as_str().unwrap();
     for (field, value) in full.as_object().unwrap() {
         let shown =
@@ -46,7 +46,7 @@ async fn an_application_is_sent_back_corrected_approved_and_scanned() {
     assert_eq!((&sent_back["state"], &sent_back["state_reason"]), (&json!("rejected"), &json!("地址不详")));
     review(&inspector, id, "approved", "核实").await.problem(409);
 
-    let mut better = with(full);
+    let mut better = with(&full);
     (better["address"], better["lat_deg"]) = (json!("花园路1号院2号楼"), json!(34.7470));
     let path = format!("/v1/venues/{id}");
     let corrected = manager.put(&path, &better).await.expect(200);
@@ -88,14 +88,14 @@ async fn nobody_approves_what_they_have_entered_or_corrected() {
     let app = TestApp::start().await;
     let both = app.member(&[Role::Inspector, Role::VenueManager], "410000").await.1;
     let other = app.staff(Role::Inspector, "410000").await;
-    let made = both.post("/v1/venues", &with(json!({}))).await.expect(201);
+    let made = both.post("/v1/venues", &with(&json!({}))).await.expect(201);
     let id = made["id"].as_str().unwrap();
     assert!(review(&both, id, "approved", "核实").await.problem(403).contains("entered"));
     assert_eq!(app.number("select count(*) from audit_entries where action = 'access.refused'").await, 1);
     // Sending back needs no second person, but what somebody corrects another approves.
     review(&both, id, "rejected", "电话不详").await.expect(200);
     other
-        .put(&format!("/v1/venues/{id}"), &with(json!({ "contact_phone": "13800000000" })))
+        .put(&format!("/v1/venues/{id}"), &with(&json!({ "contact_phone": "13800000000" })))
         .await
         .expect(200);
     review(&other, id, "approved", "核实").await.problem(403);
@@ -109,15 +109,15 @@ async fn an_approved_venue_changes_in_little_and_never_moves() {
     let app = TestApp::start().await;
     let manager = app.staff(Role::VenueManager, "410000").await;
     let inspector = app.staff(Role::Inspector, "410000").await;
-    let made = manager.post("/v1/venues", &with(json!({}))).await.expect(201);
+    let made = manager.post("/v1/venues", &with(&json!({}))).await.expect(201);
     let id = made["id"].as_str().unwrap();
     let path = format!("/v1/venues/{id}");
     review(&inspector, id, "approved", "核实").await.expect(200);
     let own = json!({ "short_name": "星河", "contact_name": "李伟", "contact_phone": "12345", "capacity": 60, "superior": "商务局" });
-    let changed = manager.put(&path, &with(own.clone())).await.expect(200);
+    let changed = manager.put(&path, &with(&own)).await.expect(200);
     assert_eq!((&changed["state"], &changed["capacity"]), (&json!("approved"), &json!(60)));
     // The same again is no step.
-    manager.put(&path, &with(own.clone())).await.expect(200);
+    manager.put(&path, &with(&own)).await.expect(200);
     for (field, value) in [
         ("name", json!("银河餐厅")),
         ("address", json!("别处")),
@@ -125,7 +125,7 @@ async fn an_approved_venue_changes_in_little_and_never_moves() {
         ("street", json!("别的街道")),
         ("organisation", json!("另一家公司")),
     ] {
-        let refused = manager.put(&path, &with(json!({ field: value }))).await.problem(422);
+        let refused = manager.put(&path, &with(&json!({ field: value }))).await.problem(422);
         assert!(refused.starts_with(field) && refused.contains("inspector"), "{refused}");
     }
     let outline = json!({ "type": "Polygon", "coordinates":
@@ -136,11 +136,11 @@ async fn an_approved_venue_changes_in_little_and_never_moves() {
         ("division", json!({ "division": "410104" })),
     ] {
         for by in [&manager, &inspector] {
-            let refused = by.put(&path, &with(change.clone())).await.problem(422);
+            let refused = by.put(&path, &with(&change)).await.problem(422);
             assert!(refused.starts_with(field) && refused.contains("registered anew"), "{refused}");
         }
     }
-    let mut renamed = with(own);
+    let mut renamed = with(&own);
     renamed["name"] = json!("银河餐厅");
     assert_eq!(inspector.put(&path, &renamed).await.expect(200)["name"], "银河餐厅");
     renamed["organisation"] = json!("郑州另一家餐饮有限公司");
@@ -156,7 +156,7 @@ async fn an_approved_venue_changes_in_little_and_never_moves() {
 async fn a_venue_of_another_jurisdiction_is_refused_and_written_down() {
     let app = TestApp::start().await;
     let manager = app.staff(Role::VenueManager, "420100").await;
-    assert!(manager.post("/v1/venues", &with(json!({}))).await.problem(403).contains("division"));
+    assert!(manager.post("/v1/venues", &with(&json!({}))).await.problem(403).contains("division"));
     let refused = app.rows("select subject from audit_entries where action = 'access.refused'").await;
     assert_eq!(refused, [json!({ "subject": "a venue in division 410105" })]);
     assert_eq!(app.number("select count(*) from venues").await, 0);
@@ -169,12 +169,12 @@ async fn twenty_venues_of_one_account_may_wait() {
     let inspector = app.staff(Role::Inspector, "410000").await;
     let mut last = String::new();
     for _ in 0..WAITING_MAX {
-        let made = manager.post("/v1/venues", &with(json!({}))).await.expect(201);
+        let made = manager.post("/v1/venues", &with(&json!({}))).await.expect(201);
         made["id"].as_str().unwrap().clone_into(&mut last);
     }
-    assert!(manager.post("/v1/venues", &with(json!({}))).await.problem(409).contains("wait"));
+    assert!(manager.post("/v1/venues", &with(&json!({}))).await.problem(409).contains("wait"));
     review(&inspector, &last, "rejected", "重复").await.expect(200);
-    manager.post("/v1/venues", &with(json!({}))).await.expect(201);
+    manager.post("/v1/venues", &with(&json!({}))).await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,8 +182,8 @@ async fn a_credit_code_belongs_to_one_legal_name_and_lists_its_chain() {
     let app = TestApp::start().await;
     let manager = app.staff(Role::VenueManager, "410000").await;
     let code = json!({ "credit_code": "91330100799655058B", "kind": "company" });
-    let one = manager.post("/v1/venues", &with(code.clone())).await.expect(201);
-    let mut two = with(code);
+    let one = manager.post("/v1/venues", &with(&code)).await.expect(201);
+    let mut two = with(&code);
     (two["name"], two["organisation"]) = (json!("星河二店"), json!("郑州另一家有限公司"));
     let refused = manager.post("/v1/venues", &two).await.problem(422);
     assert!(refused.starts_with("organisation") && refused.contains("郑州某某餐饮有限公司"), "{refused}");
@@ -198,7 +198,7 @@ async fn a_credit_code_belongs_to_one_legal_name_and_lists_its_chain() {
     // Another manager with one venue of the chain sees that one; a stranger sees none.
     let franchise = app.staff(Role::VenueManager, "410000").await;
     franchise.get(&path).await.problem(403);
-    let mut three = with(json!({ "credit_code": "91330100799655058B" }));
+    let mut three = with(&json!({ "credit_code": "91330100799655058B" }));
     three["name"] = json!("星河三店");
     franchise.post("/v1/venues", &three).await.expect(201);
     let seen = franchise.get(&path).await.expect(200);
@@ -220,7 +220,7 @@ async fn a_rejected_venue_takes_no_scans() {
     let app = TestApp::start().await;
     let manager = app.staff(Role::VenueManager, "410000").await;
     let inspector = app.staff(Role::Inspector, "410000").await;
-    let made = manager.post("/v1/venues", &with(json!({}))).await.expect(201);
+    let made = manager.post("/v1/venues", &with(&json!({}))).await.expect(201);
     review(&inspector, made["id"].as_str().unwrap(), "rejected", "重复").await.expect(200);
     let visitor = app.person(1).await;
     let refused = ask(&visitor, &code_of(&made["points"][0]), &app).await.problem(422);

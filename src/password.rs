@@ -26,14 +26,20 @@ pub enum PasswordError {
     Hash,
 }
 
+/// Whether a password is neither too short nor too long.
+pub fn check(password: &str) -> Result<(), PasswordError> {
+    if password.chars().count() < CHARACTERS_MIN {
+        Err(PasswordError::Short)
+    } else if password.len() > BYTES_MAX {
+        Err(PasswordError::Long)
+    } else {
+        Ok(())
+    }
+}
+
 /// The text to keep instead of the password. Takes tens of milliseconds of one core: not for an async thread.
 pub fn hash(password: &str) -> Result<String, PasswordError> {
-    if password.chars().count() < CHARACTERS_MIN {
-        return Err(PasswordError::Short);
-    }
-    if password.len() > BYTES_MAX {
-        return Err(PasswordError::Long);
-    }
+    check(password)?;
     let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|_bounds| PasswordError::Hash)?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let hash = argon2.hash_password(password.as_bytes()).map_err(|_machine| PasswordError::Hash)?;

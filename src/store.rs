@@ -4,6 +4,7 @@ pub mod access;
 pub mod audit;
 pub mod cases;
 pub mod decisions;
+pub mod divisions;
 pub mod facts;
 pub mod findings;
 pub mod idempotency;
@@ -11,6 +12,7 @@ pub mod imports;
 pub mod inspections;
 pub mod letters;
 pub mod looks;
+pub mod organisations;
 pub mod partitions;
 pub mod posters;
 pub mod register;
@@ -18,6 +20,8 @@ pub mod runs;
 pub mod scans;
 pub mod schema;
 pub mod usage;
+pub mod venue_life;
+pub mod venue_staff;
 
 use std::time::Duration;
 

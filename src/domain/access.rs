@@ -29,6 +29,8 @@ pub enum Role {
     Auditor = 6,
     /// A machine that hands in scans: a gate system or a bulk importer.
     ScanSource = 7,
+    /// Hands in scans at the door of a venue that a manager has named; sees that venue and nothing else.
+    DoorStaff = 8,
 }
 
 impl Numbered for Role {
@@ -41,6 +43,7 @@ impl Numbered for Role {
         Self::ChiefOfficer,
         Self::Auditor,
         Self::ScanSource,
+        Self::DoorStaff,
     ];
 
     fn number(self) -> i16 {
@@ -49,6 +52,20 @@ impl Numbered for Role {
 }
 
 impl Role {
+    /// Whether it is held for single venues, so that a manager may hand it on and it opens nothing else.
+    pub fn is_of_a_venue(self) -> bool {
+        match self {
+            Self::VenueManager | Self::DoorStaff => true,
+            Self::Administrator
+            | Self::Inspector
+            | Self::Investigator
+            | Self::ReleasingOfficer
+            | Self::ChiefOfficer
+            | Self::Auditor
+            | Self::ScanSource => false,
+        }
+    }
+
     /// The role as it is written in tables and URLs.
     pub fn word(self) -> &'static str {
         match self {
@@ -60,6 +77,7 @@ impl Role {
             Self::ChiefOfficer => "chief_officer",
             Self::Auditor => "auditor",
             Self::ScanSource => "scan_source",
+            Self::DoorStaff => "door_staff",
         }
     }
 }

@@ -113,7 +113,6 @@ impl Numbered for VenueState {
 #[repr(i16)]
 pub enum OrganisationKind {
     /// A company or a trader.
-    #[default]
     Company = 0,
     /// An authority.
     Government = 1,
@@ -122,6 +121,7 @@ pub enum OrganisationKind {
     /// An association or a foundation.
     Social = 3,
     /// A household or anything else.
+    #[default]
     Other = 4,
 }
 
@@ -135,6 +135,15 @@ impl Numbered for OrganisationKind {
 }
 
 impl VenueState {
+    /// Whether everything about the venue can still be corrected: no poster of it answers, and nobody
+    /// has been there yet.
+    pub fn is_open_to_correction(self) -> bool {
+        match self {
+            Self::Submitted | Self::Rejected => true,
+            Self::Approved | Self::Suspended | Self::Closed => false,
+        }
+    }
+
     /// Whether a review may move a venue from this state to the next.
     pub fn may_become(self, next: Self) -> bool {
         match (self, next) {
@@ -151,25 +160,56 @@ impl VenueState {
     }
 }
 
+/// The first two digits of every code of GB/T 2260: the 34 provinces, municipalities, autonomous and
+/// special administrative regions.
+const PROVINCES: [u8; 34] = [
+    11, 12, 13, 14, 15, 21, 22, 23, 31, 32, 33, 34, 35, 36, 37, 41, 42, 43, 44, 45, 46, 50, 51, 52, 53, 54,
+    61, 62, 63, 64, 65, 71, 81, 82,
+];
+
 /// An administrative division by GB/T 2260: six digits; trailing zeros name the wider division, so
-/// `410000` is the province that `410105` lies in.
+/// `410000` is the province that `410105` lies in, and `100000` is the whole country.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Division([u8; 6]);
 
 /// Why a text is no division code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a division code has six digits (GB/T 2260), such as 410105, and does not begin with 0")]
+#[error(
+    "a division code has six digits (GB/T 2260), such as 410105, and begins with one of the 34 provinces: \
+     11-15, 21-23, 31-37, 41-46, 50-54, 61-65, 71, 81, 82; 100000 is the whole country"
+)]
 pub struct InvalidDivision;
 
 impl Division {
+    /// The whole country, where somebody's work has no bounds within it.
+    pub const COUNTRY: Self = Self(*b"100000");
+
     /// Whether `other` is this division or lies inside it.
     pub fn covers(&self, other: &Self) -> bool {
-        let significant = match self.0 {
+        self.0.iter().zip(&other.0).take(self.significant()).all(|(a, b)| a == b)
+    }
+
+    /// The division itself, its prefecture and its province, the smallest first.
+    pub fn with_wider(&self) -> Vec<Self> {
+        let [a, b, c, d, ..] = self.0;
+        let mut all = vec![*self, Self([a, b, c, d, b'0', b'0']), Self([a, b, b'0', b'0', b'0', b'0'])];
+        all.dedup();
+        all
+    }
+
+    /// What the codes of all divisions inside it begin with.
+    pub fn prefix(&self) -> &str {
+        self.as_str().get(..self.significant()).unwrap_or_default()
+    }
+
+    /// How many digits tell it from others of its size.
+    fn significant(&self) -> usize {
+        match self.0 {
+            whole if whole == Self::COUNTRY.0 => 0,
             [_, _, b'0', b'0', b'0', b'0'] => 2,
             [_, _, _, _, b'0', b'0'] => 4,
             _ => 6,
-        };
-        self.0.iter().zip(&other.0).take(significant).all(|(a, b)| a == b)
+        }
     }
 
     /// The six digits.
@@ -183,7 +223,9 @@ impl FromStr for Division {
 
     fn from_str(text: &str) -> Result<Self, InvalidDivision> {
         let digits: [u8; 6] = text.as_bytes().try_into().map_err(|_short_or_long| InvalidDivision)?;
-        let plain = digits.iter().all(u8::is_ascii_digit) && !text.starts_with('0');
+        let province = text.get(..2).and_then(|two| two.parse().ok());
+        let known = province.is_some_and(|province| PROVINCES.contains(&province));
+        let plain = digits.iter().all(u8::is_ascii_digit) && (known || digits == Self::COUNTRY.0);
         if plain { Ok(Self(digits)) } else { Err(InvalidDivision) }
     }
 }
@@ -266,9 +308,15 @@ mod tests {
             ["410000", "410100", "410105", "330100"].map(|code| code.parse::<Division>().unwrap());
         assert!(henan.covers(&district) && zhengzhou.covers(&district) && district.covers(&district));
         assert!(!district.covers(&zhengzhou) && !henan.covers(&hangzhou));
-        for bad in ["41010", "4101055", "41010x", "010101", ""] {
+        for bad in ["41010", "4101055", "41010x", "010101", "", "160000", "990101", "100100", "+10101"] {
             assert_eq!(bad.parse::<Division>(), Err(InvalidDivision), "{bad}");
         }
+        assert!(Division::COUNTRY.covers(&district) && !henan.covers(&Division::COUNTRY));
+        assert_eq!(PROVINCES.len(), 34);
+        assert_eq!((district.prefix(), zhengzhou.prefix(), henan.prefix()), ("410105", "4101", "41"));
+        assert_eq!(Division::COUNTRY.prefix(), "");
+        assert_eq!(district.with_wider(), [district, zhengzhou, henan]);
+        assert_eq!(henan.with_wider(), [henan]);
     }
 
     #[test]

@@ -73,9 +73,7 @@ pub(crate) async fn add_staff(
 ) -> Result<HttpResponse, ApiError> {
     let actor = staff.0;
     let work = async |conn: &mut AsyncPgConnection, form: NewStaff| {
-        let hash = tokio::task::spawn_blocking(move || password::hash(&form.password)).await;
-        let hash = hash.map_err(|error| ApiError::Internal(error.into()))?;
-        let hash = hash.map_err(|error| ApiError::invalid("password", error))?;
+        let hash = hashed(form.password).await?;
         let row = StaffRow {
             id: Uuid::now_v7(),
             login: login(&form.login)?,
@@ -184,7 +182,14 @@ pub(crate) async fn add_machine(
     write.unkept(&web, work).await
 }
 
-fn show_account(row: &StaffRow) -> Result<Account, ApiError> {
+/// What is kept of a password, once it is found long enough.
+pub(super) async fn hashed(password: String) -> Result<String, ApiError> {
+    let hash = tokio::task::spawn_blocking(move || password::hash(&password)).await;
+    let hash = hash.map_err(|error| ApiError::Internal(error.into()))?;
+    hash.map_err(|error| ApiError::invalid("password", error))
+}
+
+pub(super) fn show_account(row: &StaffRow) -> Result<Account, ApiError> {
     Ok(Account {
         id: row.id,
         login: row.login.clone(),
@@ -206,7 +211,7 @@ fn role_numbers(roles: &[Role]) -> Result<Vec<i16>, ApiError> {
     }
 }
 
-fn login(text: &str) -> Result<String, ApiError> {
+pub(super) fn login(text: &str) -> Result<String, ApiError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
     if (2..=40).contains(&text.len()) && text.chars().all(plain) {
         Ok(text.to_owned())

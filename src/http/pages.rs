@@ -1,5 +1,6 @@
 //! Pages: plain HTML that works without scripts, in two languages, for citizens, venues and staff.
 
+mod apply;
 mod audit;
 mod case;
 mod cases;
@@ -9,16 +10,22 @@ mod desk;
 mod home;
 mod inspect;
 mod inspection;
+mod join;
 mod layout;
 mod manage;
 mod me;
+mod organisation;
 mod poster;
 mod release;
 mod run;
 mod scan;
 mod sign_in;
+mod ticket;
 mod trouble;
 mod venue;
+mod venue_form;
+mod venue_life;
+mod venue_staff;
 mod view;
 mod words;
 
@@ -41,13 +48,24 @@ pub const PAGES: &[Route] = &[
     (Method::POST, "/me/leave", Access::Visitor),
     (Method::GET, "/login", Access::Public),
     (Method::POST, "/login", Access::Public),
+    (Method::GET, "/apply", Access::Public),
+    (Method::POST, "/apply", Access::Public),
+    (Method::GET, "/join/{token}", Access::Public),
+    (Method::POST, "/join/{token}", Access::Public),
     (Method::POST, "/logout", Access::Roles(may::SignedIn::ROLES)),
     (Method::GET, "/desk", Access::Roles(may::SignedIn::ROLES)),
-    (Method::GET, "/manage", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage", Access::Roles(may::WorkAtVenues::ROLES)),
     (Method::POST, "/manage/venues", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/venues/new", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/venues/{id}", Access::Roles(may::SeeVenues::ROLES)),
+    (Method::GET, "/manage/venues/{id}/edit", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/venues/{id}/edit", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/manage/venues/{id}/points", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/venues/{id}/staff", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/venues/{id}/staff/remove", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/venues/{id}/invitations", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/venues/{id}/invitations/end", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/organisations/{id}", Access::Roles(may::SeeVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster.pdf", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster.png", Access::Roles(may::RegisterVenues::ROLES)),
@@ -92,12 +110,23 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(sign_in::show)
         .service(sign_in::take)
         .service(sign_in::leave)
+        .service(apply::show)
+        .service(apply::take)
+        .service(join::show)
+        .service(join::take)
         .service(sign_in::desk)
         .service(manage::list)
         .service(manage::blank)
         .service(manage::take)
+        .service(manage::edit)
+        .service(manage::take_correction)
         .service(venue::show)
         .service(venue::add_point)
+        .service(venue_staff::show)
+        .service(venue_staff::remove_one)
+        .service(venue_staff::invite)
+        .service(venue_staff::end_one)
+        .service(organisation::show)
         .service(poster::show)
         .service(poster::file)
         .service(poster::files_of_venue)

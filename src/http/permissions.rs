@@ -31,7 +31,16 @@ impl Permission for ReviewVenues {
 pub struct SeeVenues;
 
 impl Permission for SeeVenues {
-    const ROLES: &'static [Role] = &[Role::VenueManager, Role::Inspector, Role::Investigator];
+    const ROLES: &'static [Role] =
+        &[Role::VenueManager, Role::DoorStaff, Role::Inspector, Role::Investigator];
+}
+
+/// Have a page of the venues that one works for or reviews.
+#[derive(Debug)]
+pub struct WorkAtVenues;
+
+impl Permission for WorkAtVenues {
+    const ROLES: &'static [Role] = &[Role::VenueManager, Role::DoorStaff, Role::Inspector];
 }
 
 /// Hand in scans of others.
@@ -39,7 +48,7 @@ impl Permission for SeeVenues {
 pub struct HandInScans;
 
 impl Permission for HandInScans {
-    const ROLES: &'static [Role] = &[Role::ScanSource, Role::VenueManager];
+    const ROLES: &'static [Role] = &[Role::ScanSource, Role::DoorStaff, Role::VenueManager];
 }
 
 /// Report cases, run traces, exclude and propose.
@@ -95,6 +104,7 @@ impl Permission for SignedIn {
         Role::ReleasingOfficer,
         Role::ChiefOfficer,
         Role::Auditor,
+        Role::DoorStaff,
         Role::ScanSource,
     ];
 }

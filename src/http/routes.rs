@@ -7,8 +7,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, audit, cases, channels, contacts, health, inspections, letters, posters, runs,
-    scan_batches, scans, sessions, trails, venue_counts, venues, visitors,
+    accounts, admin, applicants, audit, cases, channels, contacts, duplicates, health, inspections, letters, organisations, posters, runs, scan_batches, scans, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -35,6 +34,7 @@ pub const API: &[Route] = &[
     (Method::GET, "/readyz", Access::Public),
     (Method::POST, "/v1/sessions", Access::Public),
     (Method::DELETE, "/v1/sessions", Access::Roles(may::SignedIn::ROLES)),
+    (Method::POST, "/v1/applicants", Access::Public),
     (Method::POST, "/v1/visitor-tokens", Access::Public),
     (Method::POST, "/v1/scans", Access::Visitor),
     (Method::POST, "/v1/scans/batch", Access::DeviceOr(may::HandInScans::ROLES)),
@@ -45,6 +45,14 @@ pub const API: &[Route] = &[
     (Method::GET, "/v1/venues", Access::Roles(may::SeeVenues::ROLES)),
     (Method::GET, "/v1/venues/{id}", Access::Roles(may::SeeVenues::ROLES)),
     (Method::GET, "/v1/venues/{id}/counts", Access::Roles(may::SeeVenues::ROLES)),
+    (Method::PUT, "/v1/venues/{id}", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/v1/venues/{id}/steps", Access::Roles(may::SeeVenues::ROLES)),
+    (Method::GET, "/v1/venues/{id}/duplicates", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::GET, "/v1/venues/{id}/staff", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::DELETE, "/v1/venues/{id}/staff/{member}", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/v1/venues/{id}/invitations", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::DELETE, "/v1/venues/{id}/invitations/{invitation}", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/v1/organisations/{id}", Access::Roles(may::SeeVenues::ROLES)),
     (Method::POST, "/v1/venues/{id}/points", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/v1/venues/{id}/review", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::POST, "/v1/points/{id}/code", Access::Roles(may::RegisterVenues::ROLES)),
@@ -97,6 +105,7 @@ pub fn api(config: &mut ServiceConfig) {
         utoipa_actix_web::scope("/v1")
             .service(sessions::sign_in)
             .service(sessions::sign_out)
+            .service(applicants::apply)
             .service(channels::issue_visitor_token)
             .service(scans::own_scan)
             .service(scan_batches::hand_in)
@@ -107,7 +116,15 @@ pub fn api(config: &mut ServiceConfig) {
             .service(venues::list_venues)
             .service(venues::see_venue)
             .service(venues::add_point)
-            .service(venues::review_venue)
+            .service(venue_life::correct_venue)
+            .service(venue_life::see_steps)
+            .service(venue_life::review_venue)
+            .service(duplicates::see_duplicates)
+            .service(venue_staff::see_venue_staff)
+            .service(venue_staff::remove_venue_staff)
+            .service(venue_staff::invite)
+            .service(venue_staff::end_invitation)
+            .service(organisations::see_organisation)
             .service(venues::rotate_code)
             .service(venue_counts::see_counts)
             .service(inspections::record_visit)

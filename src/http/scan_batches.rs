@@ -206,7 +206,8 @@ async fn where_at(web: &Web, source: &Source, row: &HandedScan) -> Result<(u8, A
 
 /// Staff at the door have seen the visitor; a machine's list proves nothing of the kind.
 fn by_staff(actor: &Actor, venues: &[Uuid], facts: &PointFacts) -> Result<(Method, Presence), ApiError> {
-    if actor.is(Role::VenueManager) && venues.contains(&facts.venue) {
+    let works_there = actor.is(Role::VenueManager) || actor.is(Role::DoorStaff);
+    if works_there && venues.contains(&facts.venue) {
         Ok((Method::Staff, Presence::Verified))
     } else if actor.is(Role::ScanSource) && facts.division.parse().is_ok_and(|of| actor.division.covers(&of))
     {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::auth::Staff;
 use super::error::ApiError;
 use super::permissions::SeeVenues;
-use super::venues::permitted;
+use super::venues::may_see;
 use super::web::Web;
 use crate::domain::local_day::day_start;
 use crate::domain::position::cell_from_i64;
@@ -63,7 +63,7 @@ pub(crate) async fn see_counts(
     staff: Staff<SeeVenues>,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
-    let venue = permitted(&web, &staff.0, *id).await?;
+    let venue = may_see(&web, &staff.0, *id).await?;
     Ok(HttpResponse::Ok().json(counts(&web, &venue).await?))
 }
 

@@ -1,4 +1,4 @@
-//! Venues and points: entered by who answers for them, reviewed by an inspector.
+//! Venues and points: entered by who answers for them, seen by who may.
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, get, post};
@@ -10,16 +10,18 @@ use uuid::Uuid;
 
 use super::auth::{Actor, Staff};
 use super::error::ApiError;
-use super::permissions::{RegisterVenues, ReviewVenues, SeeVenues};
-use super::venue_forms::{NewPoint, NewVenue, text};
+use super::permissions::{RegisterVenues, SeeVenues};
+use super::point_forms::NewPoint;
+use super::venue_forms::{NewVenue, area_of};
+use super::venue_life::enter;
 use super::web::{Web, next_page};
 use super::write::{Reply, Write};
 use crate::domain::access::Role;
 use crate::domain::numbered::Numbered;
 use crate::domain::place_code::PlaceCode;
-use crate::domain::venue::{Granularity, PointId, VenueState};
-use crate::store::register::{self, PointRow, VenueRow};
-use crate::store::{access, audit};
+use crate::domain::venue::{Division, Granularity, OrganisationKind, PointId, VenueState};
+use crate::store::register::{self, OrganisationRow, PointRow, VenueRow};
+use crate::store::{StoreError, access, audit, organisations, venue_life, venue_staff};
 
 /// How many venues one page of a list holds.
 pub const PAGE: i64 = 50;
@@ -32,27 +34,75 @@ const GRACE_HOURS: i64 = 72;
 pub struct Venue {
     /// Id.
     pub id: Uuid,
+    /// Who answers for it.
+    pub organisation_id: Uuid,
     /// Name.
     pub name: String,
+    /// What people call it.
+    pub short_name: String,
     /// Word of the category.
     pub category: String,
     /// GB/T 2260 code.
     pub division: String,
+    /// Street or town within the division.
+    pub street: String,
     /// Address.
     pub address: String,
     /// Degrees north.
     pub lat_deg: f64,
     /// Degrees east.
     pub lng_deg: f64,
+    /// Which authority supervises it.
+    pub superior: String,
+    /// Whom to call.
+    pub contact_name: String,
+    /// At which number.
+    pub contact_phone: String,
     /// How many people it holds.
     pub capacity: Option<i32>,
     /// Where it stands.
     pub state: VenueState,
     /// Why.
     pub state_reason: String,
+    /// Who answers for it; left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<Organisation>,
+    /// The ground that it covers as GeoJSON, where it is wider than a door; left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub outline: Option<serde_json::Value>,
+    /// The stops of its line; left out in lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stops: Vec<Stop>,
     /// Where its codes hang; left out in lists.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub points: Vec<Point>,
+}
+
+/// Who answers for a venue.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Organisation {
+    /// Id.
+    pub id: Uuid,
+    /// Full legal name.
+    pub name: String,
+    /// What kind of body it is.
+    pub kind: OrganisationKind,
+    /// Unified social credit code.
+    pub credit_code: Option<String>,
+}
+
+/// A stop of a line as staff see it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Stop {
+    /// Its number on the line.
+    pub number: i16,
+    /// Its name.
+    pub name: String,
+    /// Degrees north.
+    pub lat_deg: f64,
+    /// Degrees east.
+    pub lng_deg: f64,
 }
 
 /// A point as staff see it.
@@ -65,6 +115,12 @@ pub struct Point {
     /// How close together people are there.
     #[schema(value_type = String)]
     pub granularity: Granularity,
+    /// Degrees north, where it does not hang at the venue's own position.
+    pub lat_deg: Option<f64>,
+    /// Degrees east.
+    pub lng_deg: Option<f64>,
+    /// Whether it moves along a line.
+    pub mobile: bool,
     /// Counts the reprints.
     pub generation: i16,
     /// The text of the QR code.
@@ -126,10 +182,9 @@ pub(crate) async fn see_venue(
     staff: Staff<SeeVenues>,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
-    let row = permitted(&web, &staff.0, *id).await?;
+    let row = may_see(&web, &staff.0, *id).await?;
     let mut conn = web.app.store.conn().await?;
-    let points = register::points_of_venue(&mut conn, row.id).await?;
-    Ok(HttpResponse::Ok().json(show(&web, row, points)?))
+    Ok(HttpResponse::Ok().json(detail(&web, &mut conn, row).await?))
 }
 
 /// Adds a point to a venue.
@@ -145,33 +200,6 @@ pub(crate) async fn add_point(
     let actor = staff.0;
     let work = async |conn: &mut AsyncPgConnection, form| {
         Ok(Reply::created(add(&web, conn, &actor, &venue, form).await?))
-    };
-    write.once(&web, &actor.name, work).await
-}
-
-/// A reviewer's decision.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Review {
-    /// What the venue becomes.
-    pub state: VenueState,
-    /// Why; shown to the applicant.
-    pub reason: String,
-}
-
-/// Approves, suspends or closes a venue.
-#[utoipa::path(request_body = Review, responses((status = 200, body = Venue), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
-#[post("/venues/{id}/review")]
-pub(crate) async fn review_venue(
-    web: Data<Web>,
-    staff: Staff<ReviewVenues>,
-    id: Path<Uuid>,
-    write: Write<Review>,
-) -> Result<HttpResponse, ApiError> {
-    let actor = staff.0;
-    permitted(&web, &actor, *id).await?;
-    let work = async |conn: &mut AsyncPgConnection, form| {
-        Ok(Reply::ok(show(&web, decide(&web, conn, &actor, *id, form).await?, Vec::new())?))
     };
     write.once(&web, &actor.name, work).await
 }
@@ -212,16 +240,26 @@ pub(crate) async fn rotate_code(
     write.once(&web, &actor.name, work).await
 }
 
-/// The venue, when the caller may see it: an inspector's or investigator's by division, a manager's own.
+/// The venue, when the caller answers for it: an inspector's or investigator's by division, a manager's
+/// own. Whoever only stands at its door is refused.
 pub async fn permitted(web: &Web, actor: &Actor, id: Uuid) -> Result<VenueRow, ApiError> {
+    seen_as(web, actor, id, &[Role::VenueManager]).await
+}
+
+/// The venue, when the caller may see it: as [`permitted`], and whoever works at its door.
+pub async fn may_see(web: &Web, actor: &Actor, id: Uuid) -> Result<VenueRow, ApiError> {
+    seen_as(web, actor, id, &[Role::VenueManager, Role::DoorStaff]).await
+}
+
+async fn seen_as(web: &Web, actor: &Actor, id: Uuid, as_one_of: &[Role]) -> Result<VenueRow, ApiError> {
     let mut conn = web.app.store.conn().await?;
     let row = register::venue(&mut conn, id).await?.ok_or(ApiError::NotFound("venue"))?;
-    let own = access::venues_of(&mut conn, actor.id).await?.contains(&id);
+    let own = venue_staff::role_at(&mut conn, actor.id, id).await?;
     drop(conn);
-    if own && actor.is(Role::VenueManager) {
+    if own.is_some_and(|role| as_one_of.contains(&role) && actor.is(role)) {
         return Ok(row);
     }
-    if only_manager(actor) {
+    if only_own(actor) {
         actor.refused(web, &format!("venue {id}")).await?;
         return Err(ApiError::Forbidden("this venue is not yours"));
     }
@@ -246,37 +284,20 @@ pub async fn page(
     after: Option<Uuid>,
 ) -> Result<Vec<VenueRow>, ApiError> {
     let mut conn = web.app.store.conn().await?;
-    let own = if only_manager(actor) { Some(access::venues_of(&mut conn, actor.id).await?) } else { None };
-    Ok(register::venue_page(&mut conn, &actor.division, own.as_deref(), state, after, PAGE).await?)
+    let (division, own) = scope(&mut conn, actor).await?;
+    Ok(register::venue_page(&mut conn, &division, own.as_deref(), state, after, PAGE).await?)
 }
 
-/// Enters a venue with its organisation and points; whoever enters it answers for it.
-pub async fn enter(
-    web: &Web,
+/// Which venues the caller may see: all of a division, or only these wherever they are.
+pub async fn scope(
     conn: &mut AsyncPgConnection,
     actor: &Actor,
-    form: NewVenue,
-) -> Result<Venue, ApiError> {
-    let owner = actor.person()?;
-    let (organisation, venue, points) = form.rows(web)?;
-    let division = access::division(&venue.division)?;
-    if !actor.division.covers(&division) {
-        return Err(ApiError::Forbidden("this division is not yours"));
+) -> Result<(Division, Option<Vec<Uuid>>), ApiError> {
+    if only_own(actor) {
+        Ok((Division::COUNTRY, Some(access::venues_of(conn, actor.id).await?)))
+    } else {
+        Ok((actor.division, None))
     }
-    let known = match &organisation.credit_code {
-        Some(code) => register::organisation_by_code(conn, code).await?,
-        None => None,
-    };
-    let venue =
-        VenueRow { organisation_id: known.as_ref().map_or(organisation.id, |known| known.id), ..venue };
-    if known.is_none() {
-        register::insert_organisation(conn, &organisation).await?;
-    }
-    register::insert_venues(conn, std::slice::from_ref(&venue)).await?;
-    register::insert_points(conn, &points).await?;
-    access::link_venue(conn, owner, venue.id).await?;
-    note(web, conn, actor, "venue.registered", format!("venue {}", venue.id)).await?;
-    show(web, venue, points)
 }
 
 /// Adds a point to a venue.
@@ -287,47 +308,58 @@ pub async fn add(
     venue: &VenueRow,
     form: NewPoint,
 ) -> Result<Point, ApiError> {
-    let row = form.row(web, venue)?;
+    let row = form.row(web, venue, area_of(venue)?.as_ref())?;
     register::insert_points(conn, std::slice::from_ref(&row)).await?;
     note(web, conn, actor, "point.added", format!("point {}", row.id)).await?;
     show_point(web, row)
-}
-
-/// Moves a venue to another state.
-pub async fn decide(
-    web: &Web,
-    conn: &mut AsyncPgConnection,
-    actor: &Actor,
-    id: Uuid,
-    form: Review,
-) -> Result<VenueRow, ApiError> {
-    let reason = text("reason", &form.reason, 1, 500)?;
-    let row = register::venue(conn, id).await?.ok_or(ApiError::NotFound("venue"))?;
-    let from = register::venue_state(row.state)?;
-    let moved =
-        from.may_become(form.state) && register::set_venue_state(conn, id, from, form.state, &reason).await?;
-    if !moved {
-        return Err(ApiError::Conflict("the venue is not in a state that this decision fits"));
-    }
-    note(web, conn, actor, "venue.reviewed", format!("venue {id}")).await?;
-    register::venue(conn, id).await?.ok_or(ApiError::NotFound("venue"))
 }
 
 /// A venue as staff see it.
 pub fn show(web: &Web, row: VenueRow, points: Vec<PointRow>) -> Result<Venue, ApiError> {
     Ok(Venue {
         id: row.id,
+        organisation_id: row.organisation_id,
         state: register::venue_state(row.state)?,
         name: row.name,
+        short_name: row.short_name,
         category: row.category,
         division: row.division,
+        street: row.street,
         address: row.address,
         lat_deg: row.lat_deg,
         lng_deg: row.lng_deg,
+        superior: row.superior,
+        contact_name: row.contact_name,
+        contact_phone: row.contact_phone,
         capacity: row.capacity,
         state_reason: row.state_reason,
+        organisation: None,
+        outline: None,
+        stops: Vec::new(),
         points: points.into_iter().map(|point| show_point(web, point)).collect::<Result<_, _>>()?,
     })
+}
+
+/// A venue with all that belongs to it.
+pub async fn detail(web: &Web, conn: &mut AsyncPgConnection, row: VenueRow) -> Result<Venue, ApiError> {
+    let points = register::points_of_venue(conn, row.id).await?;
+    let organisation = organisations::organisation(conn, row.organisation_id).await?;
+    let organisation = organisation.ok_or(StoreError::Corrupt("venues"))?;
+    let stops = venue_life::stops(conn, row.id).await?.into_iter().map(|stop| Stop {
+        number: stop.number,
+        name: stop.name,
+        lat_deg: stop.lat_deg,
+        lng_deg: stop.lng_deg,
+    });
+    let (stops, outline) = (stops.collect(), row.outline.clone());
+    let organisation = Some(show_organisation(organisation)?);
+    Ok(Venue { organisation, outline, stops, ..show(web, row, points)? })
+}
+
+/// An organisation as staff see it.
+pub fn show_organisation(row: OrganisationRow) -> Result<Organisation, ApiError> {
+    let kind = OrganisationKind::from_number(row.kind).ok_or(StoreError::Corrupt("organisations"))?;
+    Ok(Organisation { id: row.id, name: row.legal_name, kind, credit_code: row.credit_code })
 }
 
 /// A point as staff see it, with its code.
@@ -340,6 +372,9 @@ pub fn show_point(web: &Web, row: PointRow) -> Result<Point, ApiError> {
         id: row.id,
         name: row.name,
         granularity: Granularity::from_number(row.granularity).ok_or_else(broken)?,
+        lat_deg: row.lat_deg,
+        lng_deg: row.lng_deg,
+        mobile: row.is_mobile,
         generation: row.generation,
         url: signed.url(&web.app.config.public_url),
         typed: signed.typed(),
@@ -347,7 +382,8 @@ pub fn show_point(web: &Web, row: PointRow) -> Result<Point, ApiError> {
     })
 }
 
-fn only_manager(actor: &Actor) -> bool {
+/// Whether somebody sees only the venues that they work at.
+pub fn only_own(actor: &Actor) -> bool {
     !actor.is(Role::Inspector) && !actor.is(Role::Investigator)
 }
 

@@ -21,6 +21,9 @@ pub const SCANS: Limit = Limit { name: "scan", count_max: 60, period_secs: 60 };
 /// Attempts to sign in under one name.
 pub const LOGINS: Limit = Limit { name: "login", count_max: 10, period_secs: 300 };
 
+/// Accounts that applicants make from one address: a household or an office has a few.
+pub const APPLICANTS: Limit = Limit { name: "applicant", count_max: 5, period_secs: 3600 };
+
 impl Intake {
     /// Counts one more request by `who` and says whether it is within the limit. `who` may be a secret
     /// or a person; the key in Redis is a hash under a name that is forgotten when the period ends.

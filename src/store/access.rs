@@ -244,22 +244,8 @@ pub async fn channels(conn: &mut AsyncPgConnection) -> Result<Vec<ChannelRow>, S
     Ok(open.select(ChannelRow::as_select()).load(conn).await?)
 }
 
-/// The venues that a manager answers for.
+/// The venues that somebody works at, as a manager or at the door.
 pub async fn venues_of(conn: &mut AsyncPgConnection, staff_id: Uuid) -> Result<Vec<Uuid>, StoreError> {
     let own = staff_venues::table.filter(staff_venues::staff_id.eq(staff_id));
     Ok(own.select(staff_venues::venue_id).load(conn).await?)
-}
-
-/// Makes a manager answer for a venue.
-pub async fn link_venue(
-    conn: &mut AsyncPgConnection,
-    staff_id: Uuid,
-    venue_id: Uuid,
-) -> Result<(), StoreError> {
-    diesel::insert_into(staff_venues::table)
-        .values((staff_venues::staff_id.eq(staff_id), staff_venues::venue_id.eq(venue_id)))
-        .on_conflict_do_nothing()
-        .execute(conn)
-        .await?;
-    Ok(())
 }

@@ -167,9 +167,7 @@ pub async fn venue_page(
 
 /// What a division code begins with when it lies inside `division`, for `like`.
 pub(super) fn division_pattern(division: &Division) -> String {
-    let code = division.as_str();
-    let significant = code.strip_suffix("0000").or_else(|| code.strip_suffix("00")).unwrap_or(code);
-    format!("{significant}%")
+    format!("{}%", division.prefix())
 }
 
 /// Moves a venue to another state, unless it has left the state that the caller saw; false then.

@@ -396,6 +396,7 @@ diesel::table! {
     staff_venues (staff_id, venue_id) {
         staff_id -> Uuid,
         venue_id -> Uuid,
+        role -> SmallInt,
     }
 }
 

@@ -26,6 +26,8 @@ async fn every_page_answers_in_both_languages_and_names_nobody() {
         (Role::Inspector, "/manage".to_owned()),
         (Role::Inspector, "/manage/venues/new".to_owned()),
         (Role::Inspector, format!("/manage/venues/{venue}")),
+        (Role::Inspector, format!("/manage/venues/{venue}/edit")),
+        (Role::Inspector, format!("/manage/venues/{venue}/staff")),
         (Role::Inspector, format!("/manage/points/{point}/poster")),
         (Role::Inspector, "/desk".to_owned()),
         (Role::Inspector, "/inspect".to_owned()),
@@ -42,7 +44,7 @@ async fn every_page_answers_in_both_languages_and_names_nobody() {
         let browser = test.desk(&test.staff(role, "410000").await);
         check_languages(&test, &browser, &path).await;
     }
-    for path in ["/", "/login", &format!("/{}", place.code)] {
+    for path in ["/", "/login", "/apply", &format!("/{}", place.code)] {
         check_languages(&test, &test.browser(), path).await;
     }
     let phone = test.phone(1).await;

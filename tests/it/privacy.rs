@@ -99,6 +99,13 @@ async fn begin(app: &TestApp) -> Story<'_> {
     for token in [&signed_in["token"], &machine["token"]] {
         secrets.push(("a token of staff", token.as_str().unwrap().to_owned()));
     }
+    let manager = app.staff(Role::Inspector, "410000").await;
+    let invitation = json!({ "role": "door_staff" });
+    let path = format!("/v1/venues/{}/invitations", teahouse.venue);
+    let invitation = manager.post(&path, &invitation).await.expect(201);
+    let link = invitation["link"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    assert_eq!(app.browser().get(&format!("/join/{link}")).await.status, 200);
+    secrets.push(("an invitation", link));
     for (number, ago) in [(1, 180), (2, 170), (3, 90)] {
         app.scan(number, &teahouse, ago).await;
     }

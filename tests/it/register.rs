@@ -1,5 +1,11 @@
 //! The register on a running service: what is revoked, replaced or suspended stops answering by itself.
 
+mod applicants;
+mod duplicates;
+mod life;
+mod places;
+mod staff;
+
 use chrono::TimeDelta;
 use placecode::domain::access::Role;
 use reqwest::Method;

@@ -75,6 +75,7 @@ fn start(view: &View, web: &Web, wrong: Option<&str>) -> Markup {
             }
         }
         p { a href="/me" { (t("查看我的记录，以及谁看过", "See your own records, and who looked at them")) } }
+        p.small { a href="/apply" { (t("申请场所码（商户、单位）", "Venues: apply for place codes")) } }
         p.small { a href="/login" { (t("工作人员登录", "Staff: sign in")) } }
     }
 }

@@ -9,20 +9,17 @@ use serde::Deserialize;
 
 use super::desk::{Desk, Sent, SentByAnybody};
 use super::layout::{page, places};
+use super::ticket::Ticket;
 use super::trouble::detail;
 use super::view::{View, go, own_path};
-use crate::domain::token::form_token;
-use crate::http::auth::{STAFF_COOKIE, check_form, new_token};
+use crate::http::auth::STAFF_COOKIE;
 use crate::http::error::ApiError;
 use crate::http::permissions::SignedIn;
 use crate::http::sessions::{self, SignIn};
 use crate::http::web::Web;
 
 /// Ties the form to the browser that was shown it, while there is no session yet.
-const FORM_COOKIE: &str = "sign_in";
-
-/// How long the form may stand open.
-const FORM_LIFE: time::Duration = time::Duration::hours(1);
+const TICKET: Ticket = Ticket("sign_in");
 
 /// Where somebody wanted to go.
 #[derive(Debug, Deserialize)]
@@ -63,8 +60,7 @@ pub(super) async fn take(
     web: Data<Web>,
     sent: SentByAnybody<Filled>,
 ) -> Result<HttpResponse, ApiError> {
-    let cookie = request.cookie(FORM_COOKIE).map(|cookie| cookie.value().to_owned()).unwrap_or_default();
-    check_form(&web, &format!("sign-in {cookie}"), &sent.form_token)?;
+    TICKET.check(&request, &web, &sent.form_token)?;
     let next = allowed(sent.form.next.as_deref())?;
     let given = SignIn { login: sent.form.login.clone(), password: sent.form.password.clone() };
     let session = match sessions::open(&web, &given).await {
@@ -76,10 +72,7 @@ pub(super) async fn take(
     };
     let life = time::Duration::seconds((session.expires_at - web.now()).num_seconds());
     let mut response = go(next);
-    let cookies = [
-        view.cookie(STAFF_COOKIE, session.token, SameSite::Strict, life),
-        view.no_cookie(FORM_COOKIE, SameSite::Strict),
-    ];
+    let cookies = [view.cookie(STAFF_COOKIE, session.token, SameSite::Strict, life), TICKET.end(&view)];
     for cookie in &cookies {
         response.add_cookie(cookie).map_err(|error| ApiError::Internal(error.into()))?;
     }
@@ -128,13 +121,8 @@ fn form(
     login: &str,
     wrong: Option<&str>,
 ) -> Result<HttpResponse, ApiError> {
-    let nonce = new_token();
-    let token = form_token(web.app.keys.token(), &format!("sign-in {nonce}"));
     let title = view.say("工作人员登录", "Staff: sign in");
-    let mut response = page(view, status, title, &fields(view, &token, next, login, wrong));
-    let cookie = view.cookie(FORM_COOKIE, nonce, SameSite::Strict, FORM_LIFE);
-    response.add_cookie(&cookie).map_err(|error| ApiError::Internal(error.into()))?;
-    Ok(response)
+    TICKET.send(view, web, |token| page(view, status, title, &fields(view, token, next, login, wrong)))
 }
 
 fn fields(view: &View, token: &str, next: &str, login: &str, wrong: Option<&str>) -> Markup {
@@ -152,5 +140,6 @@ fn fields(view: &View, token: &str, next: &str, login: &str, wrong: Option<&str>
             button type="submit" { (view.say("登录", "Sign in")) }
         }
         p.small { (view.say("市民无需登录，直接扫码即可。", "Visitors need no account; just scan.")) }
+        p { a href="/apply" { (view.say("为场所申请账号", "Apply for a venue: make an account")) } }
     }
 }

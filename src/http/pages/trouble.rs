@@ -132,6 +132,17 @@ fn field_name(field: &str) -> &str {
         "credit_code" => "统一社会信用代码",
         "name" => "场所名称",
         "points.name" => "点位名称",
+        "short_name" => "简称",
+        "street" => "街道或乡镇",
+        "superior" => "主管部门",
+        "outline" => "轮廓",
+        "stops" | "stops.number" | "stops.name" | "stops.position" => "站点",
+        "points" => "点位",
+        "points.position" => "点位位置",
+        "role" => "角色",
+        "login" => "用户名",
+        "password" => "密码",
+        "display_name" => "姓名",
         "category" => "场所类别",
         "division" => "区划代码",
         "address" => "地址",
@@ -179,6 +190,32 @@ fn in_chinese(english: &str) -> Option<&'static str> {
         }
         "contacts can be left out only before the run is proposed" => "只能在提交之前排除接触者。",
         "the case was withdrawn already" => "该病例已经撤回。",
+        "whoever entered or corrected a venue cannot approve it" => "不能审核通过自己登记或改正的场所。",
+        "20 of your venues wait for a review; wait until one was reviewed" => {
+            "您已有 20 个场所待审核，请等待审核后再登记。"
+        }
+        "a closed venue stays as it is; register it anew" => "已关闭的场所不能修改，请重新登记。",
+        "none of your venues belongs to this organisation" => "该单位名下没有您的场所。",
+        "this is the last manager of the venue; invite another first" => {
+            "这是该场所唯一的管理员，请先邀请另一位管理员。"
+        }
+        "50 invitations of this venue are open; end some of them first" => {
+            "该场所已有 50 个待接受的邀请，请先取消一些。"
+        }
+        "an account of an office cannot work for a venue; use another one" => {
+            "公务账号不能加入场所，请使用其他账号。"
+        }
+        "you manage this venue already" => "您已是该场所的管理员。",
+        "cannot change once the venue was approved; a venue that moves is closed and registered anew" => {
+            "审核通过后不能修改；搬迁请关闭后重新登记。"
+        }
+        "was reviewed; only an inspector can change it now" => "已经审核，只有核查员可以修改。",
+        "is needed for a company; it is on its licence" => "企业必须填写，见营业执照。",
+        "is needed: lat_deg and lng_deg, or an outline" => "请填写经纬度或轮廓。",
+        "needs both degrees north and degrees east" => "请同时填写纬度和经度。",
+        "lies outside the outline" | "lies outside the outline of the venue" => "在轮廓之外。",
+        "must be 2 to 40 of a-z 0-9 . _ -" => "应为 2–40 位小写字母、数字或 . _ - 符号。",
+        "a password has at least 12 characters" => "密码至少 12 个字符。",
         "the venue is not in a state that this decision fits" => "场所当前状态不适用此决定。",
         "this is there already" => "已存在相同内容。",
         "must be 32 hexadecimal digits in lower case" => "应为 32 位小写十六进制数字。",

@@ -9,19 +9,20 @@ use uuid::Uuid;
 use super::counts::{here_now, today};
 use super::desk::{Desk, Sent};
 use super::layout::token;
-use super::manage::field;
+use super::manage::{field, may_register};
+use super::venue_life::{fields, timeline};
 use super::view::go;
 use super::words;
 use crate::domain::numbered::Numbered;
 use crate::domain::venue::{Granularity, VenueState};
 use crate::http::error::ApiError;
 use crate::http::permissions::{RegisterVenues, SeeVenues};
+use crate::http::point_forms::NewPoint;
 use crate::http::venue_counts::counts;
-use crate::http::venue_forms::NewPoint;
-use crate::http::venues::{self, Point, add, permitted, show_point};
+use crate::http::venues::{self, Point, add, may_see, permitted, show_point};
 use crate::http::web::Web;
 use crate::http::write::transaction;
-use crate::store::register;
+use crate::store::{register, venue_life};
 
 /// A new point.
 #[derive(Debug, Deserialize)]
@@ -39,13 +40,15 @@ pub(super) async fn show(
     web: Data<Web>,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
-    let row = permitted(&web, &desk.signed.actor, *id).await?;
+    let row = may_see(&web, &desk.signed.actor, *id).await?;
     let mut conn = web.app.store.conn().await?;
     let rows = register::points_of_venue(&mut conn, row.id).await?;
+    let steps = venue_life::steps(&mut conn, row.id).await?;
+    let venue = venues::detail(&web, &mut conn, row.clone()).await?;
     drop(conn);
     let counts = counts(&web, &row).await?;
     let points = rows.into_iter().map(|point| show_point(&web, point)).collect::<Result<Vec<_>, _>>()?;
-    let venue = venues::show(&web, row, Vec::new())?;
+    let manages = may_register(&desk.signed.actor);
     let body = html! {
         h1 { (venue.name) }
         p { (words::venue_state(desk.view.lang, venue.state)) }
@@ -53,14 +56,17 @@ pub(super) async fn show(
             p.note { (desk.say("审核意见：", "The inspector says: ")) (venue.state_reason) }
         }
         p.small { (venue.address) " · " (venue.division) " · " (category(&desk, &web, &venue.category)) }
+        @if manages { (ways(&desk, venue.id)) }
         (here_now(&desk, &counts))
         h2 { (desk.say("点位", "Points")) }
         @if venue.state != VenueState::Approved {
             p.small { (desk.say("通过审核后，场所码才会生效。", "The codes answer once the venue is approved.")) }
         }
         ul.cards { @for point in &points { (card(&desk, point)) } }
+        @if manages { (new_point(&desk, venue.id)) }
         (today(&desk, &counts))
-        (new_point(&desk, venue.id))
+        (fields(&desk.view, category(&desk, &web, &venue.category), &venue))
+        (timeline(&desk.view, steps)?)
         p { a href="/manage" { (desk.say("返回列表", "Back to the list")) } }
     };
     Ok(desk.page(&venue.name, &body))
@@ -77,7 +83,7 @@ pub(super) async fn add_point(
     let venue = permitted(&web, actor, *id).await?;
     let word = |one: &Granularity| words::granularity_word(*one) == sent.form.granularity;
     let granularity = Granularity::ALL.iter().copied().find(word);
-    let new = NewPoint { name: sent.form.name.clone(), granularity };
+    let new = NewPoint { name: sent.form.name.clone(), granularity, ..NewPoint::default() };
     let mut conn = web.app.store.conn().await?;
     transaction(&mut conn, async |conn| add(&web, conn, actor, &venue, new).await).await?;
     Ok(go(&format!("/manage/venues/{id}")))
@@ -85,6 +91,16 @@ pub(super) async fn add_point(
 
 fn category<'a>(desk: &'a Desk<SeeVenues>, web: &'a Web, word: &'a str) -> &'a str {
     web.app.catalogue.get(word).map_or(word, |category| desk.say(&category.zh, &category.en))
+}
+
+/// Ways on for who answers for the venue.
+fn ways(desk: &Desk<SeeVenues>, venue: Uuid) -> Markup {
+    html! {
+        p.row {
+            a.button.quiet href={ "/manage/venues/" (venue) "/edit" } { (desk.say("修改信息", "Change")) }
+            a.button.quiet href={ "/manage/venues/" (venue) "/staff" } { (desk.say("工作人员", "Staff")) }
+        }
+    }
 }
 
 fn card(desk: &Desk<SeeVenues>, point: &Point) -> Markup {

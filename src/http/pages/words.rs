@@ -9,7 +9,7 @@ use crate::domain::exposure::Relation;
 use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::scan::Presence;
 use crate::domain::stay::EndedBy;
-use crate::domain::venue::{Granularity, VenueState};
+use crate::domain::venue::{Granularity, OrganisationKind, VenueState};
 use crate::store::runs::RunState;
 
 /// What a state feels like: a colour and a shape, always beside a word.
@@ -109,6 +109,7 @@ pub(super) fn role(lang: Lang, role: Role) -> &'static str {
         Role::ChiefOfficer => lang.say("首席放行人员", "Chief officer"),
         Role::Auditor => lang.say("审计员", "Auditor"),
         Role::ScanSource => lang.say("扫码数据来源", "Source of scans"),
+        Role::DoorStaff => lang.say("检测员（门口工作人员）", "Door staff"),
     }
 }
 
@@ -168,6 +169,27 @@ pub(super) fn granularity_word(granularity: Granularity) -> &'static str {
         Granularity::Hall => "hall",
         Granularity::OpenAir => "open_air",
         Granularity::Vehicle => "vehicle",
+    }
+}
+
+pub(super) fn organisation_kind(lang: Lang, kind: OrganisationKind) -> &'static str {
+    match kind {
+        OrganisationKind::Company => lang.say("企业、个体工商户", "Company or trader"),
+        OrganisationKind::Government => lang.say("机关", "Authority"),
+        OrganisationKind::Institution => lang.say("事业单位", "Public institution"),
+        OrganisationKind::Social => lang.say("社会组织", "Association or foundation"),
+        OrganisationKind::Other => lang.say("其他", "Other"),
+    }
+}
+
+/// The value that stands for a kind of organisation in a form.
+pub(super) fn kind_word(kind: OrganisationKind) -> &'static str {
+    match kind {
+        OrganisationKind::Company => "company",
+        OrganisationKind::Government => "government",
+        OrganisationKind::Institution => "institution",
+        OrganisationKind::Social => "social",
+        OrganisationKind::Other => "other",
     }
 }
 

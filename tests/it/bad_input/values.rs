@@ -29,6 +29,8 @@ fn venues() -> Vec<Wrong> {
         ("/v1/venues", but(&venue, "category", json!("casino")), "category"),
         ("/v1/venues", but(&venue, "division", json!("4101")), "division"),
         ("/v1/venues", but(&venue, "division", json!("010000")), "division"),
+        ("/v1/venues", but(&venue, "division", json!("990101")), "34 provinces"),
+        ("/v1/venues", but(&venue, "division", json!("100000")), "division"),
         ("/v1/venues", but(&venue, "lat_deg", json!(90.1)), "position"),
         ("/v1/venues", but(&venue, "lng_deg", json!(-181)), "position"),
         ("/v1/venues", but(&venue, "capacity", json!(0)), "capacity"),
@@ -38,9 +40,73 @@ fn venues() -> Vec<Wrong> {
         ("/v1/venues", but(&venue, "points", json!(vec![json!({ "name": "门" }); 201])), "200"),
         ("/v1/venues", but(&venue, "points", json!([{ "name": "门", "granularity": "sofa" }])), "sofa"),
         ("/v1/venues/{id}/points", json!({ "name": "" }), "points.name"),
+        (
+            "/v1/venues/{id}/points",
+            json!({ "name": "门", "lat_deg": 34.8, "lng_deg": 113.7 }),
+            "points.position",
+        ),
+        ("/v1/venues/{id}/invitations", json!({ "role": "administrator" }), "role"),
+        ("PUT /v1/venues/{id}", but(&venue, "points", json!([{ "name": "门" }])), "points"),
+        ("PUT /v1/venues/{id}", but(&venue, "lat_deg", json!(34.75)), "position"),
+        ("PUT /v1/venues/{id}", but(&venue, "division", json!("410104")), "division"),
         ("/v1/venues/{id}/review", json!({ "state": "approved", "reason": "" }), "reason"),
         ("/v1/venues/{id}/review", json!({ "state": "open", "reason": "x" }), "open"),
     ]
+}
+
+/// What a register of a city asks beyond that.
+fn places() -> Vec<Wrong> {
+    let venue = new_venue("茶馆", "teahouse");
+    let with = |field: &str, value: Value| ("/v1/venues", but(&venue, field, value));
+    let ring = json!([[113.6, 34.7], [113.9, 34.7], [113.9, 34.8], [113.6, 34.8], [113.6, 34.7]]);
+    let bow = json!([[113.6, 34.7], [113.63, 34.8], [113.63, 34.7], [113.6, 34.8], [113.6, 34.7]]);
+    let polygon = |ring: Value| json!({ "type": "Polygon", "coordinates": [ring] });
+    let stop = |number: i64| json!({ "number": number, "name": "站", "lat_deg": 34.7, "lng_deg": 113.6 });
+    let point = |lat: f64| json!([{ "name": "门", "lat_deg": lat, "lng_deg": 113.6253 }]);
+    let mobile = json!([{ "name": "车", "lat_deg": 34.7466, "lng_deg": 113.6253, "mobile": true }]);
+    let small = json!({ "type": "Polygon", "coordinates":
+        [[[113.60, 34.70], [113.61, 34.70], [113.61, 34.71], [113.60, 34.70]]] });
+    [
+        (with("kind", json!("company")), "credit_code"),
+        (with("kind", json!("monarchy")), "monarchy"),
+        (with("short_name", json!("茶")), "short_name"),
+        (with("short_name", json!("一二三四五六七八九")), "short_name"),
+        (with("street", json!("长".repeat(101))), "street"),
+        (with("superior", json!("长".repeat(201))), "superior"),
+        (with("contact_name", json!("长".repeat(101))), "contact_name"),
+        (with("address", json!("")), "address"),
+        (with("lat_deg", Value::Null), "position"),
+        (with("outline", json!("here")), "outline"),
+        (with("outline", json!({ "type": "Point", "coordinates": [113.6, 34.7] })), "outline"),
+        (with("outline", polygon(bow)), "outline"),
+        (with("outline", polygon(ring)), "outline: is larger"),
+        (with("outline", small), "position: lies outside"),
+        (with("stops", json!((1..=201).map(stop).collect::<Vec<_>>())), "stops"),
+        (with("stops", json!([stop(1), stop(1)])), "stops.number"),
+        (with("stops", json!([stop(0)])), "stops.number"),
+        (with("stops", json!([but(&stop(1), "lat_deg", json!(91))])), "stops.position"),
+        (with("stops", json!([but(&stop(1), "name", json!(""))])), "stops.name"),
+        (with("points", point(34.7866)), "points.position: lies 4"),
+        (with("points", mobile), "points.position"),
+        (with("points", json!([{ "name": "门", "lat_deg": 34.7466 }])), "points.position"),
+    ]
+    .map(|((route, body), about)| (route, body, about))
+    .to_vec()
+}
+
+/// What somebody without an account may send.
+fn applicants() -> Vec<Wrong> {
+    let good = json!({ "login": "zhang", "password": "a long password", "display_name": "张", "division": "410105" });
+    [
+        ("login", json!("Zhang San"), "login"),
+        ("password", json!("too short"), "password"),
+        ("password", json!("a".repeat(257)), "password"),
+        ("display_name", json!(" "), "display_name"),
+        ("division", json!("990000"), "division"),
+        ("roles", json!(["inspector"]), "roles"),
+    ]
+    .map(|(field, value, about)| ("/v1/applicants", but(&good, field, value), about))
+    .to_vec()
 }
 
 /// Cases, trails, runs and exclusions.
@@ -133,7 +199,9 @@ async fn values_out_of_range_are_named() {
     let house = house().await;
     house.app.settle().await;
     let before = house.rows().await;
-    for (route, body, about) in [venues(), cases(&house), administration(&house)].concat() {
+    for (route, body, about) in
+        [venues(), places(), applicants(), cases(&house), administration(&house)].concat()
+    {
         let (method, path) = route.split_once(' ').unwrap_or(("POST", route));
         let (_, _, access) = API.iter().find(|known| known.0.as_str() == method && known.1 == path).unwrap();
         let method = Method::from_bytes(method.as_bytes()).unwrap();

@@ -41,6 +41,11 @@ impl Browser {
         Self { cookie: cookie.to_owned(), ..self }
     }
 
+    /// Another browser of nobody, at the same service.
+    pub fn fresh(&self) -> Self {
+        Self { http: self.http.clone(), base: self.base.clone(), cookie: String::new() }
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.http.get(format!("{}{path}", self.base))).await
     }

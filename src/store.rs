@@ -3,6 +3,7 @@
 pub mod access;
 pub mod audit;
 pub mod cases;
+pub mod codes;
 pub mod decisions;
 pub mod facts;
 pub mod findings;
@@ -15,6 +16,7 @@ pub mod register;
 pub mod runs;
 pub mod scans;
 pub mod schema;
+pub mod screens;
 
 use std::time::Duration;
 

@@ -15,6 +15,8 @@ mod qr;
 mod release;
 mod run;
 mod scan;
+mod screen;
+mod screens;
 mod sign_in;
 mod trouble;
 mod venue;
@@ -49,6 +51,12 @@ pub const PAGES: &[Route] = &[
     (Method::POST, "/manage/venues/{id}/points", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster.svg", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/points/{id}/screens", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/points/{id}/screens", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/screens/{id}/end", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/screen", Access::Public),
+    (Method::GET, "/screen/enrol/{token}", Access::Public),
+    (Method::POST, "/screen/enrol/{token}", Access::Public),
     (Method::GET, "/inspect", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::POST, "/inspect/{id}", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::GET, "/cases", Access::Roles(may::SeeCases::ROLES)),
@@ -91,6 +99,12 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(venue::add_point)
         .service(poster::show)
         .service(poster::picture)
+        .service(screens::list)
+        .service(screens::add)
+        .service(screens::end)
+        .service(screen::show)
+        .service(screen::offer)
+        .service(screen::enrol)
         .service(inspect::list)
         .service(inspect::decide)
         .service(cases::list)

@@ -7,8 +7,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, audit, cases, channels, contacts, health, letters, runs, scan_batches, scans, sessions,
-    trails, venues, visitors,
+    accounts, admin, audit, cases, channels, codes, contacts, health, letters, runs, scan_batches, scans,
+    screens, sessions, trails, venues, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -47,6 +47,9 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/venues/{id}/points", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/v1/venues/{id}/review", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::POST, "/v1/points/{id}/code", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/v1/points/{id}/screens", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/v1/points/{id}/screens", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::DELETE, "/v1/screens/{id}", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/v1/cases", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/v1/cases", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/cases/{id}", Access::Roles(may::SeeCases::ROLES)),
@@ -101,7 +104,10 @@ pub fn api(config: &mut ServiceConfig) {
             .service(venues::see_venue)
             .service(venues::add_point)
             .service(venues::review_venue)
-            .service(venues::rotate_code)
+            .service(codes::rotate_code)
+            .service(screens::add_screen)
+            .service(screens::list_screens)
+            .service(screens::end_screen)
             .service(cases::report_case)
             .service(cases::list_cases)
             .service(cases::see_case)

@@ -2,6 +2,7 @@
 
 mod audit;
 mod cases;
+mod codes;
 mod contact_file;
 mod demo;
 mod house;
@@ -35,7 +36,7 @@ use crate::config::{Config, IssuerConfig};
 /// The name that an operator at the machine has in the audit log.
 const ACTOR: &str = "command-line";
 
-/// The exit code of an import that did not take every row.
+/// The exit code of an import that did not take every row, and of codes of which some are bad.
 const SOME_REFUSED: u8 = 3;
 
 const EXAMPLES: &str = "\
@@ -43,6 +44,7 @@ Examples:
   placecode up                                          everything on this machine
   placecode keys /etc/placecode/keys.toml               for servers of your own
   placecode migrate && placecode serve                  the service on them
+  placecode codes read 2000E-PYD2M-3VZ8X-YCTFKC         whether a poster is genuine
   placecode staff add --login li --role administrator --division 410000 --password-file li.txt
   placecode venues import venues.csv --set register --dry-run
   placecode scans import list.csv --set register
@@ -54,7 +56,7 @@ Examples:
 Every setting can be given as a flag or as the environment variable that stands beside it.
 
 Exit codes: 0 done; 1 failed, with the reason on standard error; 2 the command line is wrong;
-3 an import took some rows and refused others, which its report names.";
+3 an import took some rows and refused others, which its report names, or some codes were bad.";
 
 /// Venue place codes and contact tracing for a city.
 #[derive(Parser, Debug)]
@@ -82,8 +84,11 @@ enum Role {
     Issuer(IssuerConfig),
     /// Bring the database's tables to this release's form.
     Migrate(house::HouseArgs),
-    /// Write a new key file.
+    /// Write a new key file, or change the place-code keys of one.
     Keys(keys::KeysArgs),
+    /// Read place codes, and rotate those of many points.
+    #[command(subcommand)]
+    Codes(Codes),
     /// Manage accounts of staff.
     #[command(subcommand)]
     Staff(Staff),
@@ -117,6 +122,14 @@ enum Role {
 enum Staff {
     /// Add an account; the password comes from a file or standard input.
     Add(staff::AddArgs),
+}
+
+#[derive(Subcommand, Debug)]
+enum Codes {
+    /// Tell what stands in codes, and whether the key file's keys have signed them. Needs no servers.
+    Read(codes::ReadArgs),
+    /// Raise the generation of points, so that new posters can be printed; old ones answer for a grace time.
+    Rotate(codes::RotateArgs),
 }
 
 #[derive(Subcommand, Debug)]
@@ -179,6 +192,8 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Issuer(config) => service::issuer(config, cli.log).await?,
         Role::Migrate(args) => migrate(&args).await?,
         Role::Keys(args) => keys::keys(&args)?,
+        Role::Codes(Codes::Read(args)) => return Ok(imported(codes::read(&args)?)),
+        Role::Codes(Codes::Rotate(args)) => codes::rotate(&args).await?,
         Role::Staff(Staff::Add(args)) => staff::add(&args).await?,
         Role::Venues(Venues::Import(args)) => return Ok(imported(venues::import(&args).await?)),
         Role::Scans(Scans::Import(args)) => return Ok(imported(scans::import(&args).await?)),

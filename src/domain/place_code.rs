@@ -44,7 +44,9 @@ pub enum InvalidPlaceCode {
     #[error("the place code does not check: a symbol is wrong, two are swapped, or it is not genuine")]
     Check,
     /// As [`InvalidPlaceCode::Check`], or a code of a screen so old that nobody can tell any more.
-    #[error("the code of this screen does not check: it is wrongly typed, not genuine, or of more than 72 hours ago")]
+    #[error(
+        "the code of this screen does not check: it is wrongly typed, not genuine, or of more than 72 hours ago"
+    )]
     Screen,
 }
 

@@ -166,7 +166,8 @@ impl ScannedCode {
             Self::Printed(code) => facts.check(code.generation, received_at).map(|()| InForce::printed()),
             Self::Rotating(code) => {
                 facts.check_open(received_at)?;
-                let (is_fresh, is_its_time) = (code.step.is_about(received_at), code.step.is_about(occurred_at));
+                let (is_fresh, is_its_time) =
+                    (code.step.is_about(received_at), code.step.is_about(occurred_at));
                 if is_fresh || is_its_time {
                     Ok(InForce { is_live: is_fresh && is_its_time })
                 } else {

@@ -44,7 +44,10 @@ fn printed_codes_are_read_beside_them() {
     assert_eq!(read("2000EPYD2M3VZ8XYCTFKC", at(0)), Ok(ScannedCode::Printed(printed)));
     assert_eq!(PlaceCode::parse(&text(5, at(0)), &ring()), Err(InvalidPlaceCode::Version));
     for version in "0456789ABCDEFGHJKMNPQRSTVWXYZ".chars().filter(|first| !"0123456".contains(*first)) {
-        assert_eq!(read(&format!("{version}{}", &text(5, at(0))[1..]), at(0)), Err(InvalidPlaceCode::Version));
+        assert_eq!(
+            read(&format!("{version}{}", &text(5, at(0))[1..]), at(0)),
+            Err(InvalidPlaceCode::Version)
+        );
     }
 }
 

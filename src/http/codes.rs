@@ -33,7 +33,19 @@ pub struct Rotation {
     /// lifts that end.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<DateTime<Utc>>)]
-    pub expires_at: Option<Option<DateTime<Utc>>>,
+    pub expires_at: End,
+}
+
+/// What is said about the end of codes: left out, `null`, or a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// Nothing is said.
+    #[default]
+    Unsaid,
+    /// There is to be none.
+    None,
+    /// It is to be then.
+    At(DateTime<Utc>),
 }
 
 /// One change of a point's codes.
@@ -51,16 +63,19 @@ impl Rotation {
     /// What is asked for, once it is found possible at `now`.
     pub fn change(&self, now: DateTime<Utc>) -> Result<CodeChange, ApiError> {
         match (self.revoke, self.expires_at) {
-            (false, None) => Ok(CodeChange::Rotate),
-            (true, None) => Ok(CodeChange::Revoke),
-            (true, Some(_)) => Err(ApiError::invalid("expires_at", "cannot stand beside `revoke`")),
-            (false, Some(Some(at))) if at <= now => {
+            (false, End::Unsaid) => Ok(CodeChange::Rotate),
+            (true, End::Unsaid) => Ok(CodeChange::Revoke),
+            (true, End::None | End::At(_)) => {
+                Err(ApiError::invalid("expires_at", "cannot stand beside `revoke`"))
+            }
+            (false, End::None) => Ok(CodeChange::Expire(None)),
+            (false, End::At(at)) if at <= now => {
                 Err(ApiError::invalid("expires_at", "must lie in the future; `revoke` ends codes at once"))
             }
-            (false, Some(Some(at))) if at > now + TimeDelta::days(EXPIRY_DAYS_MAX) => {
+            (false, End::At(at)) if at > now + TimeDelta::days(EXPIRY_DAYS_MAX) => {
                 Err(ApiError::invalid("expires_at", format!("must lie within {EXPIRY_DAYS_MAX} days")))
             }
-            (false, Some(at)) => Ok(CodeChange::Expire(at)),
+            (false, End::At(at)) => Ok(CodeChange::Expire(Some(at))),
         }
     }
 }
@@ -111,9 +126,8 @@ pub async fn change_codes(
         CodeChange::Rotate => {
             let until = now + TimeDelta::hours(GRACE_HOURS);
             let turned = register::rotate_code(conn, id, until).await?;
-            let turned = turned.ok_or(ApiError::Conflict(
-                "the point has used all its generations; add a new point",
-            ))?;
+            let turned = turned
+                .ok_or(ApiError::Conflict("the point has used all its generations; add a new point"))?;
             ("code.rotated", serde_json::json!({ "generation": turned }))
         }
         CodeChange::Revoke => {
@@ -139,8 +153,8 @@ pub async fn told(web: &Web, id: i64) {
 }
 
 /// Tells `null` from what is not there at all.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<DateTime<Utc>>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<End, D::Error> {
+    Ok(Option::deserialize(deserializer)?.map_or(End::None, End::At))
 }
 
 #[cfg(test)]

@@ -198,7 +198,11 @@ async fn where_at(
         (Source::Device(own), Some(text)) => {
             let (code, facts) = place(web, text, received_at).await?;
             let here = facts.id == *own;
-            if here { Ok((code, facts)) } else { Err(ApiError::invalid("code", "the device stands elsewhere")) }
+            if here {
+                Ok((code, facts))
+            } else {
+                Err(ApiError::invalid("code", "the device stands elsewhere"))
+            }
         }
         (Source::Staff { .. }, Some(text)) => place(web, text, received_at).await,
         (Source::Staff { .. }, None) => {

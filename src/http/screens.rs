@@ -257,7 +257,11 @@ async fn note(
     row: &ScreenRow,
     now: DateTime<Utc>,
 ) -> Result<(), ApiError> {
-    let act =
-        Act { actor, action, subject: format!("screen {}", row.id), detail: json!({ "point": row.point_id }) };
+    let act = Act {
+        actor,
+        action,
+        subject: format!("screen {}", row.id),
+        detail: json!({ "point": row.point_id }),
+    };
     Ok(audit::append(conn, act, now).await?)
 }

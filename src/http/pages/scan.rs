@@ -188,7 +188,8 @@ async fn find(
     };
     match place(web, text, now).await {
         Err(ApiError::NotFound(_) | ApiError::Invalid { .. }) => Ok(Err(forged())),
-        found => found.map(|(code, facts)| Ok(Place { code, facts })),
+        Err(error) => Err(error),
+        Ok((code, facts)) => Ok(Ok(Place { code, facts })),
     }
 }
 

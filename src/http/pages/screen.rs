@@ -56,11 +56,7 @@ pub(super) async fn enrol(view: View, web: Data<Web>, link: Path<String>) -> Res
 
 /// The code of this half minute.
 #[get("/screen")]
-pub(super) async fn show(
-    request: HttpRequest,
-    view: View,
-    web: Data<Web>,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn show(request: HttpRequest, view: View, web: Data<Web>) -> Result<HttpResponse, ApiError> {
     let Some(cookie) = request.cookie(SCREEN_COOKIE) else { return Ok(nobody(&view)) };
     let found = match known(&web, cookie.value()).await {
         Ok(None) => return Ok(nobody(&view)),
@@ -119,7 +115,13 @@ fn face(facts: &PointFacts, code: &SignedCode, svg: &str, left_secs: u32) -> Mar
     }
 }
 
-fn notice(view: &View, status: StatusCode, tone: Tone, reload: Option<u32>, words: [&str; 4]) -> HttpResponse {
+fn notice(
+    view: &View,
+    status: StatusCode,
+    tone: Tone,
+    reload: Option<u32>,
+    words: [&str; 4],
+) -> HttpResponse {
     let [title_chinese, title_english, chinese, english] = words;
     let body = html! {
         section class={ "status " (class_of(tone)) } {
@@ -163,13 +165,22 @@ fn ended(view: &View) -> HttpResponse {
 }
 
 fn closed(view: &View, facts: &PointFacts) -> HttpResponse {
-    let words =
-        ["暂不接受扫码", "No scans at present", facts.venue_name.as_str(), "This point takes no scans at present."];
+    let words = [
+        "暂不接受扫码",
+        "No scans at present",
+        facts.venue_name.as_str(),
+        "This point takes no scans at present.",
+    ];
     notice(view, StatusCode::OK, Tone::Stopped, Some(STEP_SECS), words)
 }
 
 fn waiting(view: &View) -> HttpResponse {
-    let words = ["正在重新连接", "Connecting again", "请稍候，或使用门口的海报。", "One moment, or use the poster at the door."];
+    let words = [
+        "正在重新连接",
+        "Connecting again",
+        "请稍候，或使用门口的海报。",
+        "One moment, or use the poster at the door.",
+    ];
     notice(view, StatusCode::SERVICE_UNAVAILABLE, Tone::Waiting, Some(AGAIN_SECS), words)
 }
 

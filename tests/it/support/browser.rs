@@ -41,6 +41,13 @@ impl Browser {
         Self { cookie: cookie.to_owned(), ..self }
     }
 
+    /// The same browser, asking another service.
+    #[must_use]
+    pub fn at(&self, address: std::net::SocketAddr) -> Self {
+        let (http, cookie) = (self.http.clone(), self.cookie.clone());
+        Self { http, cookie, base: format!("http://{address}") }
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.http.get(format!("{}{path}", self.base))).await
     }

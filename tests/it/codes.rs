@@ -209,3 +209,43 @@ async fn keys_turn_and_posters_of_a_key_end_only_when_it_is_retired() {
     until("the new key's code answers", async || ask(&visitor, &new, &app).await.contains("future")).await;
     assert!(ask(&visitor, &place.code, &app).await.contains("does not check"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_command_rotates_the_codes_of_a_venue_or_a_whole_division() {
+    let app = TestApp::start().await;
+    let [teahouse, shop] = [app.venue("老茶馆", "teahouse").await, app.venue("书店", "shop").await];
+    let servers = [
+        ("--database-url", app.config.database_url.as_str()),
+        ("--redis-url", &app.config.redis_url),
+        ("--keys-file", app.config.keys_file.to_str().unwrap()),
+    ];
+    let rotate = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_placecode"));
+        command.args(["codes", "rotate"]).args(servers.map(|(flag, value)| [flag, value]).concat());
+        let said = command.args(args).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (said.status.code().unwrap(), text(&said.stdout) + &text(&said.stderr))
+    };
+    let (code, said) = rotate(&["--venue", &teahouse.venue]);
+    assert!(code == 1 && said.contains("1 points would get a new generation"), "{code}: {said}");
+    assert_eq!(app.number("select count(*) from points where generation > 1").await, 0);
+    let (code, said) = rotate(&["--venue", &teahouse.venue, "--yes"]);
+    assert!(code == 0 && said.contains("1 points have a new generation"), "{code}: {said}");
+    assert_eq!(rotate(&["--division", "410100", "--grace-hours", "0", "--yes"]).0, 0);
+    let inspector = app.staff(Role::Inspector, "410000").await;
+    inspector.post(&format!("/v1/points/{}/code", shop.point), &json!({ "revoke": true })).await.expect(200);
+    let (code, said) = rotate(&["--point", &shop.point.to_string(), "--yes"]);
+    assert!(code == 1 && said.contains("no point"), "what is revoked stays so: {code}: {said}");
+    assert_eq!(app.sql("update points set generation = 255 where revoked_at is null").await, Ok(1));
+    let (code, said) = rotate(&["--all", "--yes"]);
+    assert!(
+        code == 0 && said.contains("0 points have a new generation; 1 have used all 255"),
+        "{code}: {said}"
+    );
+    let noted = app
+        .rows("select subject, detail from audit_entries where action = 'codes.rotated' order by seq")
+        .await;
+    let subjects: Vec<&str> = noted.iter().map(|row| row["subject"].as_str().unwrap()).collect();
+    assert_eq!(subjects, [&format!("venue {}", teahouse.venue), "division 410100", "all points"]);
+    assert!(noted[1]["detail"].as_str().unwrap().contains("\"points\":2"), "{noted:?}");
+}

@@ -121,7 +121,7 @@ async fn codes_of_other_keys_slots_and_versions_and_cut_ones_are_refused() {
         let swapped = format!("{}{}", if good.starts_with('2') { '4' } else { '2' }, &good[1..]);
         house.refused(&[swapped], "the other version").await;
         let cut: Vec<String> = (0..good.len()).map(|length| good[..length].to_owned()).collect();
-        house.refused(&cut[..20], "cut").await;
+        house.refused(&cut[1..], "cut").await;
         let beheaded: Vec<String> = (1..good.len()).map(|start| good[start..].to_owned()).collect();
         house.refused(&beheaded, "cut at the front").await;
     }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod cases;
+mod codes;
 mod contact_file;
 mod demo;
 mod house;
@@ -44,6 +45,7 @@ Examples:
   placecode up                                          everything on this machine
   placecode keys /etc/placecode/keys.toml               for servers of your own
   placecode migrate && placecode serve                  the service on them
+  placecode codes read 2000E-PYD2M-3VZ8X-YCTFKC         whether a poster is genuine
   placecode staff add --login li --role administrator --division 410000 --password-file li.txt
   placecode venues import venues.csv --set register --dry-run
   placecode posters --set register --out posters --public-url https://p.example.cn/
@@ -56,7 +58,7 @@ Examples:
 Every setting can be given as a flag or as the environment variable that stands beside it.
 
 Exit codes: 0 done; 1 failed, with the reason on standard error; 2 the command line is wrong;
-3 some was done and some refused, which the command names.";
+3 some was done and some refused, which the command names; or some codes were bad.";
 
 /// Venue place codes and contact tracing for a city.
 #[derive(Parser, Debug)]
@@ -84,8 +86,11 @@ enum Role {
     Issuer(IssuerConfig),
     /// Bring the database's tables to this release's form.
     Migrate(house::HouseArgs),
-    /// Write a new key file.
+    /// Write a new key file, or change the place-code keys of one.
     Keys(keys::KeysArgs),
+    /// Read place codes, and rotate those of many points.
+    #[command(subcommand)]
+    Codes(Codes),
     /// Manage accounts of staff.
     #[command(subcommand)]
     Staff(Staff),
@@ -122,6 +127,14 @@ enum Role {
 enum Staff {
     /// Add an account; the password comes from a file or standard input.
     Add(staff::AddArgs),
+}
+
+#[derive(Subcommand, Debug)]
+enum Codes {
+    /// Tell what stands in codes, and whether the key file's keys have signed them. Needs no servers.
+    Read(codes::ReadArgs),
+    /// Raise the generation of points, so that new posters can be printed; old ones answer for a grace time.
+    Rotate(codes::RotateArgs),
 }
 
 #[derive(Subcommand, Debug)]
@@ -184,6 +197,8 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Issuer(config) => service::issuer(config, cli.log).await?,
         Role::Migrate(args) => migrate(&args).await?,
         Role::Keys(args) => keys::keys(&args)?,
+        Role::Codes(Codes::Read(args)) => return Ok(imported(codes::read(&args)?)),
+        Role::Codes(Codes::Rotate(args)) => codes::rotate(&args).await?,
         Role::Staff(Staff::Add(args)) => staff::add(&args).await?,
         Role::Venues(Venues::Import(args)) => return Ok(imported(venues::import(&args).await?)),
         Role::Posters(args) => return posters::posters(&args).await,

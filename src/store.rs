@@ -3,6 +3,7 @@
 pub mod access;
 pub mod audit;
 pub mod cases;
+pub mod codes;
 pub mod decisions;
 pub mod divisions;
 pub mod facts;
@@ -19,6 +20,7 @@ pub mod register;
 pub mod runs;
 pub mod scans;
 pub mod schema;
+pub mod screens;
 pub mod usage;
 pub mod venue_life;
 pub mod venue_staff;

@@ -8,6 +8,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+/// How many place-code keys a ring has room for: a code names its own by four bits.
+const SLOTS: u8 = 16;
+
 /// A secret of 32 bytes. Its `Debug` prints nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key([u8; 32]);
@@ -80,6 +83,17 @@ pub enum InvalidKeyring {
     NoCurrent(u8),
 }
 
+/// Why the key of a slot cannot be taken off the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CannotRetire {
+    /// It signs new codes.
+    #[error("slot {0} signs new codes; rotate first, and print new posters")]
+    Current(u8),
+    /// It has no key.
+    #[error("slot {0} has no key")]
+    Empty(u8),
+}
+
 impl Keyring {
     /// A ring with one place-code key, from random bytes given by the caller.
     pub fn new(token: [u8; 32], place_code: [u8; 32]) -> Self {
@@ -95,7 +109,7 @@ impl Keyring {
             .place_code
             .iter()
             .map(|(slot, key)| {
-                let number = slot.parse().ok().filter(|n| *n < 16);
+                let number = slot.parse().ok().filter(|n| *n < SLOTS);
                 let number = number.ok_or_else(|| InvalidKeyring::Slot(slot.clone()))?;
                 Ok((number, parse_key(&format!("place_code.{slot}"), key)?))
             })
@@ -113,6 +127,32 @@ impl Keyring {
         let place_code = self.place_code.iter().map(|(slot, key)| (slot.to_string(), hex(key))).collect();
         toml::to_string(&File { token: hex(&self.token), current_slot: self.current_slot, place_code })
             .expect("plain values")
+    }
+
+    /// The same ring with one more place-code key, which signs from now on; the others verify only. Takes the
+    /// next free slot, so that a slot is used again as late as possible. `None` when all 16 are in use.
+    #[must_use]
+    pub fn rotated(&self, place_code: [u8; 32]) -> Option<Self> {
+        let free = |slot: &u8| !self.place_code.contains_key(slot);
+        let slot = (1..SLOTS).map(|ahead| (self.current_slot + ahead) % SLOTS).find(free)?;
+        let mut ring = self.clone();
+        ring.place_code.insert(slot, Key(place_code));
+        ring.current_slot = slot;
+        Some(ring)
+    }
+
+    /// The same ring without the key of a slot: whatever it signed ends.
+    pub fn retired(&self, slot: u8) -> Result<Self, CannotRetire> {
+        if slot == self.current_slot {
+            return Err(CannotRetire::Current(slot));
+        }
+        let mut ring = self.clone();
+        ring.place_code.remove(&slot).map(|_key| ring).ok_or(CannotRetire::Empty(slot))
+    }
+
+    /// The slots that have a key.
+    pub fn slots(&self) -> impl Iterator<Item = u8> + '_ {
+        self.place_code.keys().copied()
     }
 
     /// The slot and the key that sign new place codes.
@@ -149,6 +189,25 @@ mod tests {
         assert_eq!(read.current().unwrap().1.bytes(), &[2; 32]);
         assert_eq!(read.token().bytes(), &[1; 32]);
         assert!(!format!("{read:?}").contains("02"));
+    }
+
+    #[test]
+    fn a_ring_turns_through_all_its_slots_and_keeps_what_it_had() {
+        let mut ring = Keyring::new([1; 32], [0; 32]);
+        for slot in 1..16u8 {
+            ring = ring.rotated([slot; 32]).unwrap();
+            assert_eq!(ring.current().map(|(slot, key)| (slot, key.bytes()[0])), Some((slot, slot)));
+        }
+        assert_eq!(ring.slot(0).unwrap().bytes(), &[0; 32], "old posters are verified by it");
+        assert!(ring.rotated([99; 32]).is_none(), "all 16 slots are in use");
+        assert_eq!(ring.retired(15).unwrap_err(), CannotRetire::Current(15));
+        let ring = ring.retired(3).unwrap();
+        assert!(ring.slot(3).is_none());
+        assert_eq!(ring.retired(3).unwrap_err(), CannotRetire::Empty(3));
+        let ring = ring.rotated([99; 32]).unwrap();
+        assert_eq!(ring.current().unwrap().0, 3);
+        assert_eq!(Keyring::parse(&ring.to_toml()).unwrap().slots().count(), 16);
+        assert_eq!(ring.token().bytes(), &[1; 32], "tokens and forms stay valid");
     }
 
     #[test]

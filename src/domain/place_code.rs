@@ -8,15 +8,16 @@ use std::fmt;
 
 use subtle::ConstantTimeEq;
 
-use super::keyring::{Key, Keyring};
+use super::keyring::Keyring;
+use super::symbols::{BODY_BYTES, CodeBytes, decode, encode, seal};
 use super::venue::PointId;
 
 /// How many symbols a place code has.
 pub const SYMBOLS: usize = 21;
 
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const LABEL: &str = "placecode/place-code/1";
-const VERSION: u8 = 1;
+/// The version of printed codes.
+pub(super) const VERSION: u8 = 1;
 
 /// What a genuine place code says. Whether it is still in force, the register knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,45 +43,52 @@ pub enum InvalidPlaceCode {
     /// Signed with a key that is not on the ring, wrongly typed, or forged.
     #[error("the place code does not check: a symbol is wrong, two are swapped, or it is not genuine")]
     Check,
+    /// As [`InvalidPlaceCode::Check`], or a code of a screen so old that nobody can tell any more.
+    #[error(
+        "the code of this screen does not check: it is wrongly typed, not genuine, or of more than 72 hours ago"
+    )]
+    Screen,
 }
 
 impl PlaceCode {
     /// The text, signed with the ring's current key; `None` when the ring has none.
     pub fn sign(&self, keys: &Keyring) -> Option<SignedCode> {
         let (slot, key) = keys.current()?;
-        let mut bytes = [0; 13];
-        let [first, rest @ ..] = &mut bytes;
-        *first = (VERSION << 4) | slot;
-        let body = self.point.to_bytes().into_iter().chain([self.generation]);
-        rest.iter_mut().zip(body).for_each(|(to, from)| *to = from);
-        let (body, mac) = bytes.split_at(7);
-        let mac = sign(key, body, mac.len());
-        bytes.iter_mut().skip(7).zip(mac).for_each(|(to, from)| *to = from);
-        Some(SignedCode(encode(&bytes)))
+        let [p0, p1, p2, p3, p4] = self.point.to_bytes();
+        let body = [(VERSION << 4) | slot, p0, p1, p2, p3, p4, self.generation];
+        Some(SignedCode::of(&seal(body, key, LABEL, &[])))
     }
 
     /// Reads and verifies a text: letters of either case, `I` and `L` read as 1, `O` as 0, hyphens
     /// ignored, as a person would type it from the poster.
     pub fn parse(text: &str, keys: &Keyring) -> Result<Self, InvalidPlaceCode> {
-        let bytes = decode(text)?;
-        let (body, mac) = bytes.split_at(7);
-        let [first, p0, p1, p2, p3, p4, generation] = body.try_into().unwrap_or([0; 7]);
+        Self::verify(&decode(text)?, keys)
+    }
+
+    /// Verifies what a text said.
+    pub(super) fn verify(bytes: &CodeBytes, keys: &Keyring) -> Result<Self, InvalidPlaceCode> {
+        let body = bytes.first_chunk::<BODY_BYTES>().ok_or(InvalidPlaceCode::Length)?;
+        let [first, p0, p1, p2, p3, p4, generation] = *body;
         if first >> 4 != VERSION {
             return Err(InvalidPlaceCode::Version);
         }
         let key = keys.slot(first & 0x0F).ok_or(InvalidPlaceCode::Check)?;
-        if !bool::from(sign(key, body, mac.len()).ct_eq(mac)) {
+        if !bool::from(seal(*body, key, LABEL, &[]).ct_eq(bytes)) {
             return Err(InvalidPlaceCode::Check);
         }
         Ok(Self { point: PointId::from_bytes([p0, p1, p2, p3, p4]), generation })
     }
 }
 
-/// A signed place code as it is printed: 21 symbols in upper case.
+/// A signed code as it is printed or shown: 21 symbols in upper case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedCode(String);
 
 impl SignedCode {
+    pub(super) fn of(bytes: &CodeBytes) -> Self {
+        Self(encode(bytes))
+    }
+
     /// In groups, for a person to type: `XXXXX-XXXXX-XXXXX-XXXXXX`.
     pub fn typed(&self) -> String {
         let mut text = self.0.clone();
@@ -105,51 +113,9 @@ impl fmt::Display for SignedCode {
     }
 }
 
-fn sign(key: &Key, body: &[u8], length: usize) -> Vec<u8> {
-    key.mac(LABEL, &[body]).into_iter().take(length).collect()
-}
-
-fn encode(bytes: &[u8; 13]) -> String {
-    let number = bytes.iter().fold(0u128, |number, byte| (number << 8) | u128::from(*byte)) << 1;
-    (0..SYMBOLS)
-        .rev()
-        .map(|place| ((number >> (5 * place)) & 31) as usize)
-        .filter_map(|digit| ALPHABET.get(digit).map(|symbol| char::from(*symbol)))
-        .collect()
-}
-
-fn decode(text: &str) -> Result<[u8; 13], InvalidPlaceCode> {
-    let mut number: u128 = 0;
-    let mut count = 0;
-    for symbol in text.trim().chars().filter(|c| *c != '-') {
-        count += 1;
-        if count > SYMBOLS {
-            return Err(InvalidPlaceCode::Length);
-        }
-        number = (number << 5) | value_of(symbol).ok_or(InvalidPlaceCode::Symbol(symbol))?;
-    }
-    if count < SYMBOLS {
-        return Err(InvalidPlaceCode::Length);
-    }
-    if number & 1 == 1 {
-        return Err(InvalidPlaceCode::Check);
-    }
-    let mut bytes = [0; 13];
-    bytes.iter_mut().zip((number >> 1).to_be_bytes().into_iter().skip(3)).for_each(|(to, from)| *to = from);
-    Ok(bytes)
-}
-
-fn value_of(symbol: char) -> Option<u128> {
-    let symbol = match symbol.to_ascii_uppercase() {
-        'I' | 'L' => '1',
-        'O' => '0',
-        other => other,
-    };
-    ALPHABET.iter().position(|known| char::from(*known) == symbol).map(|value| value as u128)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::symbols::ALPHABET;
     use super::*;
     use proptest::prelude::*;
 

@@ -38,6 +38,9 @@ pub struct PointFacts {
     pub division: String,
     /// The venue's state.
     pub venue_state: VenueState,
+    /// When any of this last changed, by the database's clock: what is older never replaces what is newer.
+    #[serde(default)]
+    pub changed_at: DateTime<Utc>,
 }
 
 /// A stop of a line, where a vehicle's visitors get on and off.
@@ -69,6 +72,9 @@ pub enum NotInForce {
     /// A generation that was never printed.
     #[error("this place code was never printed")]
     Unprinted,
+    /// A screen's code that was fresh some time ago.
+    #[error("this code has changed; scan the screen again")]
+    Changed,
 }
 
 impl PointFacts {
@@ -81,8 +87,8 @@ impl PointFacts {
         }
     }
 
-    /// Whether a code of that generation answers at `at`.
-    pub fn check(&self, generation: u8, at: DateTime<Utc>) -> Result<(), NotInForce> {
+    /// Whether the point takes scans at `at`, whatever its code.
+    pub fn check_open(&self, at: DateTime<Utc>) -> Result<(), NotInForce> {
         if self.venue_state != VenueState::Approved {
             return Err(NotInForce::Venue);
         }
@@ -92,6 +98,12 @@ impl PointFacts {
         if self.expires_at.is_some_and(|expires| expires <= at) {
             return Err(NotInForce::Expired);
         }
+        Ok(())
+    }
+
+    /// Whether a printed code of that generation answers at `at`.
+    pub fn check(&self, generation: u8, at: DateTime<Utc>) -> Result<(), NotInForce> {
+        self.check_open(at)?;
         if generation > self.generation || generation == 0 {
             return Err(NotInForce::Unprinted);
         }
@@ -129,6 +141,7 @@ mod tests {
             category: "railway_station".into(),
             division: "410105".into(),
             venue_state: VenueState::Approved,
+            changed_at: at(0),
         }
     }
 

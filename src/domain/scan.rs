@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::numbered::Numbered;
+use super::rotating_code::InForce;
 use super::venue::PointId;
 use super::visitor::Visitor;
 
@@ -59,7 +60,7 @@ pub enum Presence {
     Unproven = 1,
     /// The phone was near.
     Plausible = 2,
-    /// A device or a member of staff saw the visitor.
+    /// A device or a member of staff saw the visitor, or the visitor saw the live code of a screen.
     Verified = 3,
 }
 
@@ -136,13 +137,23 @@ pub fn check_time(occurred_at: DateTime<Utc>, received_at: DateTime<Utc>) -> Res
 
 /// Judges presence. A phone may tell its coarse cell; within one ring of the cells that the point's
 /// visitors may be in it makes the visit plausible, beyond it contradicts it; where nobody can say where
-/// they are, as in a taxi, it proves nothing. It is not kept.
-pub fn judge_presence(method: Method, near: &[CellIndex], phone: Option<CellIndex>) -> Presence {
-    match (method, phone) {
-        (Method::Staff | Method::Sentinel, _) => Presence::Verified,
-        (Method::List, _) | (Method::Own, None) => Presence::Unproven,
-        (Method::Own, Some(_)) if near.is_empty() => Presence::Unproven,
-        (Method::Own, Some(phone)) => judge_phone(near, phone),
+/// they are, as in a taxi, it proves nothing. It is not kept. The live code of a screen verifies a
+/// visitor's own scan, unless the phone is elsewhere: the picture of a screen can be passed on live.
+pub fn judge_presence(
+    method: Method,
+    code: InForce,
+    near: &[CellIndex],
+    phone: Option<CellIndex>,
+) -> Presence {
+    let by_phone = match phone {
+        Some(phone) if !near.is_empty() => judge_phone(near, phone),
+        Some(_) | None => Presence::Unproven,
+    };
+    match method {
+        Method::Staff | Method::Sentinel => Presence::Verified,
+        Method::List => Presence::Unproven,
+        Method::Own if code.is_live() && by_phone != Presence::Contradicted => Presence::Verified,
+        Method::Own => by_phone,
     }
 }
 
@@ -156,6 +167,8 @@ fn judge_phone(near: &[CellIndex], phone: CellIndex) -> Presence {
 mod tests {
     use super::*;
     use crate::domain::position::{PHONE_RESOLUTION, Position};
+
+    const PRINTED: InForce = InForce::printed();
 
     fn at(secs: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_700_000_000 + secs, 0).unwrap()
@@ -174,13 +187,27 @@ mod tests {
         let zhengzhou = Position::new(34.7466, 113.6253).unwrap();
         let shijiazhuang = Position::new(38.0428, 114.5149).unwrap().cell(PHONE_RESOLUTION);
         let here = zhengzhou.cell(PHONE_RESOLUTION);
-        assert_eq!(judge_presence(Method::Own, &[here], Some(shijiazhuang)), Presence::Contradicted);
-        assert_eq!(judge_presence(Method::Own, &[here], Some(here)), Presence::Plausible);
-        assert_eq!(judge_presence(Method::Own, &[here], None), Presence::Unproven);
-        assert_eq!(judge_presence(Method::Own, &[], Some(here)), Presence::Unproven);
-        assert_eq!(judge_presence(Method::Sentinel, &[here], None), Presence::Verified);
+        let judged = |method, near: &[CellIndex], phone| judge_presence(method, PRINTED, near, phone);
+        assert_eq!(judged(Method::Own, &[here], Some(shijiazhuang)), Presence::Contradicted);
+        assert_eq!(judged(Method::Own, &[here], Some(here)), Presence::Plausible);
+        assert_eq!(judged(Method::Own, &[here], None), Presence::Unproven);
+        assert_eq!(judged(Method::Own, &[], Some(here)), Presence::Unproven);
+        assert_eq!(judged(Method::Sentinel, &[here], None), Presence::Verified);
+        assert_eq!(judged(Method::List, &[here], Some(here)), Presence::Unproven);
         let new_york = Position::new(40.7, -74.0).unwrap().cell(PHONE_RESOLUTION);
-        assert_eq!(judge_presence(Method::Own, &[here], Some(new_york)), Presence::Contradicted);
+        assert_eq!(judged(Method::Own, &[here], Some(new_york)), Presence::Contradicted);
+    }
+
+    #[test]
+    fn a_live_code_verifies_whoever_is_not_elsewhere() {
+        let here = Position::new(34.7466, 113.6253).unwrap().cell(PHONE_RESOLUTION);
+        let elsewhere = Position::new(38.0428, 114.5149).unwrap().cell(PHONE_RESOLUTION);
+        let judged = |method, near: &[CellIndex], phone| judge_presence(method, InForce::live(), near, phone);
+        assert_eq!(judged(Method::Own, &[here], None), Presence::Verified);
+        assert_eq!(judged(Method::Own, &[here], Some(here)), Presence::Verified);
+        assert_eq!(judged(Method::Own, &[], Some(here)), Presence::Verified);
+        assert_eq!(judged(Method::Own, &[here], Some(elsewhere)), Presence::Contradicted);
+        assert_eq!(judged(Method::List, &[here], None), Presence::Unproven, "a list was not there");
     }
 
     #[test]
@@ -189,7 +216,7 @@ mod tests {
         let rings = here.grid_disk_distances::<Vec<_>>(2);
         for (cell, ring) in rings {
             let expected = if ring <= 1 { Presence::Plausible } else { Presence::Contradicted };
-            assert_eq!(judge_presence(Method::Own, &[here], Some(cell)), expected);
+            assert_eq!(judge_presence(Method::Own, PRINTED, &[here], Some(cell)), expected);
         }
     }
 }

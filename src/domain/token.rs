@@ -1,15 +1,20 @@
 //! Short-lived keyed tokens: cheap to make, cheap to check, nothing to look up.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::BASE64URL_NOPAD;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::keyring::Key;
+use super::point::{NotInForce, PointFacts};
+use super::rotating_code::{InForce, RotatingCode};
 use super::venue::PointId;
 use super::visitor::Visitor;
 
 const MAC_BYTES: usize = 16;
+
+/// How long the button may be pressed after a page was opened from the live code of a screen.
+pub const OPENED_LIFE: TimeDelta = TimeDelta::minutes(3);
 
 /// Says that a channel has vouched for a visitor not long ago.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +80,57 @@ impl Receipt {
     }
 }
 
+/// Says that a visitor opened the page of a screen's code while that was live. Its text names nobody:
+/// whoever opens it says whose it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenedInTime {
+    /// Who opened the page.
+    pub visitor: Visitor,
+    /// From which code.
+    pub code: RotatingCode,
+    /// Until when the button may be pressed.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl OpenedInTime {
+    /// The token as text.
+    pub fn seal(&self, key: &Key) -> String {
+        let until = self.expires_at.timestamp().to_be_bytes();
+        let mut bytes = self.mac(key, &until).to_vec();
+        bytes.extend(until);
+        BASE64URL_NOPAD.encode(&bytes)
+    }
+
+    /// The token from its text, when it was made for this visitor and this code and has not ended.
+    pub fn open(
+        key: &Key,
+        text: &str,
+        visitor: Visitor,
+        code: RotatingCode,
+        now: DateTime<Utc>,
+    ) -> Option<Self> {
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        let (mac, until) = bytes.split_first_chunk::<MAC_BYTES>()?;
+        let until = <[u8; 8]>::try_from(until).ok()?;
+        let expires_at = DateTime::from_timestamp(i64::from_be_bytes(until), 0)?;
+        let opened = Self { visitor, code, expires_at };
+        (bool::from(opened.mac(key, &until).ct_eq(mac)) && now < expires_at).then_some(opened)
+    }
+
+    /// Whether the code answers at its point for whoever presses the button now, and what it proves.
+    pub fn check(&self, facts: &PointFacts, received_at: DateTime<Utc>) -> Result<InForce, NotInForce> {
+        facts.check_open(received_at)?;
+        if facts.id == self.code.point { Ok(InForce::live()) } else { Err(NotInForce::Changed) }
+    }
+
+    fn mac(&self, key: &Key, until: &[u8; 8]) -> [u8; MAC_BYTES] {
+        let (visitor, point) = (self.visitor.to_uuid().into_bytes(), self.code.point.to_bytes());
+        let parts: [&[u8]; 4] = [&visitor, &point, &self.code.step.to_bytes(), until];
+        let mac = key.mac("placecode/opened-in-time/1", &parts);
+        mac.first_chunk().copied().unwrap_or_default()
+    }
+}
+
 /// A token that ties a form to the session (or visitor token) whose page it stands on.
 pub fn form_token(key: &Key, session: &str) -> String {
     let mac = key.mac("placecode/form/1", &[session.as_bytes()]);
@@ -102,6 +158,7 @@ fn open(key: &Key, label: &str, text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rotating_code::Step;
     use super::*;
 
     fn at(secs: i64) -> DateTime<Utc> {
@@ -129,6 +186,28 @@ mod tests {
         assert_eq!(Receipt::open(&key, &text, at(59)), Some(receipt));
         assert_eq!(Receipt::open(&key, &text, at(60)), None);
         assert_eq!(VisitorToken::open(&key, &text, at(1)), None);
+    }
+
+    #[test]
+    fn the_proof_of_a_page_is_good_for_its_visitor_and_code_only_and_names_nobody() {
+        let key = Key::new([1; 32]);
+        let visitor = Visitor::from_uuid(Uuid::from_u128(9));
+        let code = RotatingCode { point: PointId::new(77).unwrap(), step: Step::of(at(300)) };
+        let opened = OpenedInTime { visitor, code, expires_at: at(480) };
+        let text = opened.seal(&key);
+        assert_eq!(OpenedInTime::open(&key, &text, visitor, code, at(479)), Some(opened));
+        assert_eq!(OpenedInTime::open(&key, &text, visitor, code, at(480)), None);
+        assert_eq!(OpenedInTime::open(&Key::new([2; 32]), &text, visitor, code, at(479)), None);
+        let other = Visitor::from_uuid(Uuid::from_u128(8));
+        assert_eq!(OpenedInTime::open(&key, &text, other, code, at(479)), None);
+        let next = RotatingCode { step: Step::of(at(330)), ..code };
+        assert_eq!(OpenedInTime::open(&key, &text, visitor, next, at(479)), None);
+        let elsewhere = RotatingCode { point: PointId::new(78).unwrap(), ..code };
+        assert_eq!(OpenedInTime::open(&key, &text, visitor, elsewhere, at(479)), None);
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).unwrap();
+        assert!(!bytes.windows(16).any(|part| part == visitor.to_uuid().as_bytes()));
+        assert_eq!(OpenedInTime::open(&key, &text[1..], visitor, code, at(1)), None);
+        assert_eq!(OpenedInTime::open(&key, "", visitor, code, at(1)), None);
     }
 
     #[test]

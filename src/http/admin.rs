@@ -50,11 +50,11 @@ pub(crate) async fn add_device(
 ) -> Result<HttpResponse, ApiError> {
     let actor = staff.0;
     let work = async |conn: &mut AsyncPgConnection, form: NewDevice| {
-        let (code, _) = place(&web, &form.code).await?;
+        let (code, _) = place(&web, &form.code, web.now()).await?;
         let row = DeviceRow {
             id: Uuid::now_v7(),
             name: text("name", &form.name, 1, 100)?,
-            point_id: code.point.to_i64(),
+            point_id: code.point().to_i64(),
             public_key: public_key(&form.public_key)?,
             disabled_at: None,
             created_at: web.now(),

@@ -215,11 +215,11 @@ pub async fn odd(web: &Web, actor: &Actor, list: &OddList) -> Result<Vec<OddPoin
 
 /// What the register says about a poster.
 pub async fn check(web: &Web, actor: &Actor, seen: &SeenPoster) -> Result<PosterCheck, ApiError> {
-    let (code, facts) = place(web, &seen.code).await?;
+    let now = web.now();
+    let (code, facts) = place(web, &seen.code, now).await?;
     let (point, venue) = permitted_point(web, actor, facts.id.to_i64()).await?;
     let registered = registered(&point, &venue)?;
     let standing = standing(seen.lat_deg, seen.lng_deg)?;
-    let now = web.now();
     let mut conn = web.app.store.conn().await?;
     let judged = usage::of_point(&mut conn, point.id).await?;
     let spans = same_weekdays(now, web.app.config.local_offset);
@@ -232,7 +232,7 @@ pub async fn check(web: &Web, actor: &Actor, seen: &SeenPoster) -> Result<Poster
         address: venue.address,
         point_id: point.id,
         point: point.name,
-        not_in_force: facts.check(code.generation, now).err().map(|why| why.to_string()),
+        not_in_force: code.check(&facts, now, now).err().map(|why| why.to_string()),
         lat_deg: registered.position.lat_deg(),
         lng_deg: registered.position.lng_deg(),
         distance_m: standing.and_then(|standing| registered.distance_m(&standing)),
@@ -252,7 +252,7 @@ pub async fn keep(
     form: NewVisit,
 ) -> Result<Visit, ApiError> {
     let note = text("note", &form.note, usize::from(form.finding == Finding::Other), 500)?;
-    let (_, facts) = place(web, &form.code).await?;
+    let (_, facts) = place(web, &form.code, web.now()).await?;
     let (point, venue) = permitted_point(web, actor, facts.id.to_i64()).await?;
     let standing = standing(form.lat_deg, form.lng_deg)?;
     let registered = registered(&point, &venue)?;

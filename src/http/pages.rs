@@ -19,6 +19,8 @@ mod poster;
 mod release;
 mod run;
 mod scan;
+mod screen;
+mod screens;
 mod sign_in;
 mod ticket;
 mod trouble;
@@ -71,6 +73,12 @@ pub const PAGES: &[Route] = &[
     (Method::GET, "/manage/points/{id}/poster.png", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster.svg", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/venues/{id}/posters.pdf", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/points/{id}/screens", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/points/{id}/screens", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/screens/{id}/end", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/screen", Access::Public),
+    (Method::GET, "/screen/enrol/{token}", Access::Public),
+    (Method::POST, "/screen/enrol/{token}", Access::Public),
     (Method::GET, "/inspect", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::GET, "/inspect/poster", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::POST, "/inspect/poster", Access::Roles(may::ReviewVenues::ROLES)),
@@ -132,6 +140,12 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(poster::files_of_venue)
         .service(poster::picture)
         .service(poster::pixels)
+        .service(screens::list)
+        .service(screens::add)
+        .service(screens::end)
+        .service(screen::show)
+        .service(screen::offer)
+        .service(screen::enrol)
         .service(inspect::list)
         .service(inspection::ask)
         .service(inspection::answer)

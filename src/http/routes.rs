@@ -7,7 +7,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, applicants, audit, cases, channels, contacts, duplicates, health, inspections, letters, organisations, posters, runs, scan_batches, scans, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitors,
+    accounts, admin, applicants, audit, cases, channels, codes, contacts, duplicates, health, inspections,
+    letters, organisations, posters, runs, scan_batches, scans, screens, sessions, trails, venue_counts,
+    venue_life, venue_staff, venues, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -62,6 +64,9 @@ pub const API: &[Route] = &[
     (Method::GET, "/v1/points/{id}/poster", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/v1/points/{id}/symbol", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/v1/venues/{id}/posters", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/v1/points/{id}/screens", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/v1/points/{id}/screens", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::DELETE, "/v1/screens/{id}", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/v1/cases", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/v1/cases", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/cases/{id}", Access::Roles(may::SeeCases::ROLES)),
@@ -125,7 +130,6 @@ pub fn api(config: &mut ServiceConfig) {
             .service(venue_staff::invite)
             .service(venue_staff::end_invitation)
             .service(organisations::see_organisation)
-            .service(venues::rotate_code)
             .service(venue_counts::see_counts)
             .service(inspections::record_visit)
             .service(inspections::check_poster)
@@ -133,6 +137,10 @@ pub fn api(config: &mut ServiceConfig) {
             .service(posters::poster)
             .service(posters::symbol)
             .service(posters::posters_of_venue)
+            .service(codes::rotate_code)
+            .service(screens::add_screen)
+            .service(screens::list_screens)
+            .service(screens::end_screen)
             .service(cases::report_case)
             .service(cases::list_cases)
             .service(cases::see_case)

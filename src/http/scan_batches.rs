@@ -24,7 +24,9 @@ use super::web::Web;
 use super::write::json;
 use crate::domain::access::Role;
 use crate::domain::assertion::{signer_of, verify_device, verify_identity};
+use crate::domain::place_code::PlaceCode;
 use crate::domain::point::PointFacts;
+use crate::domain::rotating_code::ScannedCode;
 use crate::domain::scan::{Direction, Method, Presence};
 use crate::domain::venue::PointId;
 use crate::intake::log::Accepted;
@@ -155,12 +157,15 @@ async fn read(
     row: &HandedScan,
     received_at: DateTime<Utc>,
 ) -> Result<Accepted, ApiError> {
+    // The code first: a MAC costs a microsecond, a signature tens of them.
+    let (code, facts) = where_at(web, source, row, received_at).await?;
+    let in_force = code.check(&facts, row.occurred_at, received_at);
+    let in_force = in_force.map_err(|error| ApiError::invalid("code", error))?;
     let invalid = |error: crate::domain::assertion::InvalidAssertion| ApiError::invalid("assertion", error);
     let signer = signer_of(&row.assertion).map_err(invalid)?;
     let key =
         channels.get(&signer).ok_or_else(|| ApiError::invalid("assertion", "the channel is not known"))?;
     let visitor = verify_identity(&row.assertion, key, row.occurred_at).map_err(invalid)?;
-    let (generation, facts) = where_at(web, source, row).await?;
     let (method, presence) = match source {
         Source::Device(_) => (Method::Sentinel, Presence::Verified),
         Source::Staff { actor, venues } => by_staff(actor, venues, &facts)?,
@@ -175,29 +180,32 @@ async fn read(
         presence,
         party: row.party,
     };
-    accept(web, &facts, generation, new, received_at)
+    accept(web, &facts, in_force, new, received_at)
 }
 
-/// The point of a row, and the generation of the code that names it.
-async fn where_at(web: &Web, source: &Source, row: &HandedScan) -> Result<(u8, Arc<PointFacts>), ApiError> {
+/// The point of a row, and the code that names it; a device that names none has the newest of its own.
+async fn where_at(
+    web: &Web,
+    source: &Source,
+    row: &HandedScan,
+    received_at: DateTime<Utc>,
+) -> Result<(ScannedCode, Arc<PointFacts>), ApiError> {
     match (source, &row.code) {
         (Source::Device(own), None) => {
             let facts = web.point(*own).await?;
-            Ok((facts.generation, facts))
+            let code = PlaceCode { point: facts.id, generation: facts.generation };
+            Ok((ScannedCode::Printed(code), facts))
         }
         (Source::Device(own), Some(text)) => {
-            let (code, facts) = place(web, text).await?;
+            let (code, facts) = place(web, text, received_at).await?;
             let here = facts.id == *own;
             if here {
-                Ok((code.generation, facts))
+                Ok((code, facts))
             } else {
                 Err(ApiError::invalid("code", "the device stands elsewhere"))
             }
         }
-        (Source::Staff { .. }, Some(text)) => {
-            let (code, facts) = place(web, text).await?;
-            Ok((code.generation, facts))
-        }
+        (Source::Staff { .. }, Some(text)) => place(web, text, received_at).await,
         (Source::Staff { .. }, None) => {
             Err(ApiError::invalid("code", "is needed; only a device may leave it out"))
         }

@@ -12,13 +12,13 @@ use super::auth::{Vouched, check_form};
 use super::error::ApiError;
 use super::web::Web;
 use super::write::Write;
-use crate::domain::place_code::PlaceCode;
-use crate::domain::point::PointFacts;
+use crate::domain::point::{NotInForce, PointFacts};
 use crate::domain::position::PHONE_RESOLUTION;
+use crate::domain::rotating_code::{InForce, ScannedCode};
 use crate::domain::scan::{Direction, LATE_FROM, Method, Presence, Scan, check_time, judge_presence};
 use crate::domain::span::Span;
 use crate::domain::stay::stays_of;
-use crate::domain::token::Receipt;
+use crate::domain::token::{OpenedInTime, Receipt};
 use crate::domain::visitor::Visitor;
 use crate::intake::limits::SCANS;
 use crate::intake::log::Accepted;
@@ -29,7 +29,7 @@ use crate::intake::log::Accepted;
 pub struct OwnScan {
     /// Made by the client (a UUID), so that a retry is the same scan. The service makes one when absent.
     pub id: Option<Uuid>,
-    /// The text of the QR code, its last part, or what was typed from the poster.
+    /// The text of the QR code, its last part, or what was typed from the poster or the screen.
     pub code: String,
     /// When the visitor was there, up to 72 hours ago. Needed beside an id, or each retry would be a scan
     /// of its own; now when both are absent.
@@ -72,7 +72,8 @@ pub(crate) async fn own_scan(
     if visitor.by_cookie {
         return Err(ApiError::Unauthenticated("the API takes the visitor token as a bearer token"));
     }
-    Ok(HttpResponse::Created().json(take_own(&web, visitor.token.visitor, write.into_body()?).await?))
+    let receipt = take_own(&web, visitor.token.visitor, write.into_body()?, None).await?;
+    Ok(HttpResponse::Created().json(receipt))
 }
 
 /// The state of a receipt that somebody shows.
@@ -116,8 +117,14 @@ pub(crate) async fn verify_receipt(
     Ok(HttpResponse::Ok().json(state))
 }
 
-/// Takes a visitor's own scan, from the API or from the page.
-pub async fn take_own(web: &Web, visitor: Visitor, scan: OwnScan) -> Result<ScanReceipt, ApiError> {
+/// Takes a visitor's own scan, from the API or from the page; a page that was opened from the live code of
+/// a screen carries `opened`, the proof of that.
+pub async fn take_own(
+    web: &Web,
+    visitor: Visitor,
+    scan: OwnScan,
+    opened: Option<&str>,
+) -> Result<ScanReceipt, ApiError> {
     let received_at = web.now();
     // Scans go on when the limits cannot be counted.
     let allowed = web.app.intake.allow(SCANS, visitor.to_uuid().as_bytes(), received_at).await;
@@ -130,8 +137,11 @@ pub async fn take_own(web: &Web, visitor: Visitor, scan: OwnScan) -> Result<Scan
             "is needed beside `id`, so that a retry is the same scan",
         ));
     }
-    let (code, facts) = place(web, &scan.code).await?;
+    let (code, facts) = place(web, &scan.code, received_at).await?;
     let occurred_at = scan.occurred_at.unwrap_or(received_at);
+    let opened = opened.and_then(|text| in_time(web, text, visitor, &code, received_at));
+    let in_force = in_force(&code, opened, &facts, occurred_at, received_at);
+    let in_force = in_force.map_err(|error| ApiError::invalid("code", error))?;
     let phone = scan.phone_cell.as_deref().map(phone_cell).transpose()?;
     let new = NewScan {
         id: scan.id.unwrap_or_else(Uuid::now_v7),
@@ -140,13 +150,41 @@ pub async fn take_own(web: &Web, visitor: Visitor, scan: OwnScan) -> Result<Scan
         direction: scan.direction.unwrap_or(Direction::Entry),
         stop: scan.stop,
         method: Method::Own,
-        presence: judge_presence(Method::Own, &facts.near, phone),
+        presence: judge_presence(Method::Own, in_force, &facts.near, phone),
         party: None,
     };
-    let accepted = accept(web, &facts, code.generation, new, received_at)?;
+    let accepted = accept(web, &facts, in_force, new, received_at)?;
     let scan = accepted.scan.clone();
     web.appender.append(vec![accepted]).await?;
     Ok(receipt(web, &scan, &facts))
+}
+
+/// Whether a visitor's code answers, and what it proves.
+pub fn in_force(
+    code: &ScannedCode,
+    opened: Option<OpenedInTime>,
+    facts: &PointFacts,
+    occurred_at: DateTime<Utc>,
+    received_at: DateTime<Utc>,
+) -> Result<InForce, NotInForce> {
+    match opened {
+        Some(opened) => opened.check(facts, received_at),
+        None => code.check(facts, occurred_at, received_at),
+    }
+}
+
+/// What a page proves of when it was opened; only screens have codes for which that matters.
+pub fn in_time(
+    web: &Web,
+    text: &str,
+    visitor: Visitor,
+    code: &ScannedCode,
+    now: DateTime<Utc>,
+) -> Option<OpenedInTime> {
+    match code {
+        ScannedCode::Printed(_) => None,
+        ScannedCode::Rotating(code) => OpenedInTime::open(web.app.keys.token(), text, visitor, *code, now),
+    }
 }
 
 /// What is known about a scan before its point is.
@@ -170,22 +208,28 @@ pub struct NewScan {
     pub party: Option<Uuid>,
 }
 
-/// The point of a code that somebody scanned or typed.
-pub async fn place(web: &Web, text: &str) -> Result<(PlaceCode, std::sync::Arc<PointFacts>), ApiError> {
+/// The code that somebody scanned or typed, and its point. Of an address only the last part counts: a
+/// genuine code is genuine wherever it was found, and a forged one is none on our own host.
+pub async fn place(
+    web: &Web,
+    text: &str,
+    now: DateTime<Utc>,
+) -> Result<(ScannedCode, std::sync::Arc<PointFacts>), ApiError> {
     let symbols = text.rsplit('/').next().unwrap_or(text);
-    let code = PlaceCode::parse(symbols, &web.app.keys).map_err(|error| ApiError::invalid("code", error))?;
-    Ok((code, web.point(code.point).await?))
+    let code = ScannedCode::parse(symbols, &web.app.keys, now);
+    let code = code.map_err(|error| ApiError::invalid("code", error))?;
+    Ok((code, web.point(code.point()).await?))
 }
 
-/// Checks that the code was in force and the time is one that is taken, and works out the window.
+/// Checks that the time is one that is taken, and works out the window. That the code was in force, the
+/// caller has had checked.
 pub fn accept(
     web: &Web,
     facts: &PointFacts,
-    generation: u8,
+    _checked: InForce,
     new: NewScan,
     received_at: DateTime<Utc>,
 ) -> Result<Accepted, ApiError> {
-    facts.check(generation, received_at).map_err(|error| ApiError::invalid("code", error))?;
     let occurred_at = to_micros(new.occurred_at);
     check_time(occurred_at, received_at).map_err(|error| ApiError::invalid("occurred_at", error))?;
     let cell = facts.cell_of(new.stop).ok_or_else(|| {

@@ -129,7 +129,7 @@ async fn add_stay(
     form: NewTrailStay,
 ) -> Result<TrailStay, ApiError> {
     let now = web.now();
-    let (_, facts) = super::scans::place(web, &form.code).await?;
+    let (_, facts) = super::scans::place(web, &form.code, web.now()).await?;
     let span = Span::new(form.from, form.until).map_err(|error| ApiError::invalid("until", error))?;
     if span.from().timestamp() < EARLIEST_SECS {
         return Err(ApiError::invalid("from", "lies before the year 2000"));

@@ -106,7 +106,9 @@ pub(crate) async fn review_venue(
     let work = async |conn: &mut AsyncPgConnection, form| {
         Ok(Reply::ok(show(&web, decide(&web, conn, &actor, *id, form).await?, Vec::new())?))
     };
-    write.once(&web, &actor.name, work).await
+    let answer = write.once(&web, &actor.name, work).await?;
+    web.tell_venue(*id).await;
+    Ok(answer)
 }
 
 /// Enters a venue with its organisation and points; whoever enters it answers for it.

@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpResponse, get, post};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -25,9 +25,6 @@ use crate::store::{StoreError, access, audit, organisations, venue_life, venue_s
 
 /// How many venues one page of a list holds.
 pub const PAGE: i64 = 50;
-
-/// How long a replaced poster still answers, in hours.
-const GRACE_HOURS: i64 = 72;
 
 /// A venue as staff see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -127,8 +124,12 @@ pub struct Point {
     pub url: String,
     /// The code as a person types it.
     pub typed: String,
+    /// Until when posters of older generations answer.
+    pub previous_until: Option<DateTime<Utc>>,
     /// Since when no code of it answers.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// When its codes end, where that was set beforehand.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// Which page of a list.
@@ -200,42 +201,6 @@ pub(crate) async fn add_point(
     let actor = staff.0;
     let work = async |conn: &mut AsyncPgConnection, form| {
         Ok(Reply::created(add(&web, conn, &actor, &venue, form).await?))
-    };
-    write.once(&web, &actor.name, work).await
-}
-
-/// A new generation of a point's code.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Rotation {
-    /// Ends all codes of the point at once instead of printing a new one.
-    #[serde(default)]
-    pub revoke: bool,
-}
-
-/// Prints a new code for a point; posters that hang answer for three more days. Or revokes all of them.
-#[utoipa::path(request_body = Rotation, responses((status = 200, body = Point), (status = "default", body = super::error::Problem)), tag = "venues", security(("staff" = [])))]
-#[post("/points/{id}/code")]
-pub(crate) async fn rotate_code(
-    web: Data<Web>,
-    staff: Staff<RegisterVenues>,
-    id: Path<i64>,
-    write: Write<Rotation>,
-) -> Result<HttpResponse, ApiError> {
-    let actor = staff.0;
-    permitted_point(&web, &actor, *id).await?;
-    let work = async |conn: &mut AsyncPgConnection, form: Rotation| {
-        let now = web.now();
-        if form.revoke {
-            register::revoke_code(conn, *id, now).await?;
-        } else {
-            let turned = register::rotate_code(conn, *id, now + TimeDelta::hours(GRACE_HOURS)).await?;
-            turned.ok_or(ApiError::Conflict("the point has used all its generations; add a new point"))?;
-        }
-        let action = if form.revoke { "code.revoked" } else { "code.rotated" };
-        note(&web, conn, &actor, action, format!("point {id}")).await?;
-        let row = register::point(conn, *id).await?.ok_or(ApiError::NotFound("point"))?;
-        Ok(Reply::ok(show_point(&web, row)?))
     };
     write.once(&web, &actor.name, work).await
 }
@@ -378,7 +343,9 @@ pub fn show_point(web: &Web, row: PointRow) -> Result<Point, ApiError> {
         generation: row.generation,
         url: signed.url(&web.app.config.public_url),
         typed: signed.typed(),
+        previous_until: row.previous_until,
         revoked_at: row.revoked_at,
+        expires_at: row.expires_at,
     })
 }
 

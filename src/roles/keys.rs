@@ -1,19 +1,24 @@
-//! `keys`: new key files. A key file is never overwritten, since posters and tokens hang on it.
+//! `keys`: new key files, and place-code keys that come and go. A key is never overwritten, since posters
+//! and tokens hang on it.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use super::terminal::say;
 use crate::domain::keyring::Keyring;
 use crate::issuer::reference::IssuerKeys;
 
-/// Where the keys go.
+/// Where the keys go, or what becomes of those that there are.
 #[derive(clap::Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct KeysArgs {
+    #[command(subcommand)]
+    change: Option<Change>,
+
     /// The file to write. It must not exist.
     #[arg(default_value = "keys.toml", env = "KEYS_FILE")]
     file: PathBuf,
@@ -23,8 +28,92 @@ pub(crate) struct KeysArgs {
     issuer: bool,
 }
 
-/// Writes a new key file.
+/// What becomes of a key file.
+#[derive(clap::Subcommand, Clone, Debug)]
+enum Change {
+    /// Add a place-code key, which signs new codes from now on; the others verify only.
+    ///
+    /// Give the file to every replica and start them anew before posters are printed: a replica with the old file
+    /// refuses what the new key signed.
+    Rotate {
+        /// The key file.
+        file: PathBuf,
+    },
+    /// Remove a place-code key: all posters that it signed end.
+    Retire {
+        /// The key file.
+        file: PathBuf,
+        /// The slot of the key, 0 to 15; `placecode codes read` tells that of a poster.
+        slot: u8,
+    },
+}
+
+/// Writes a new key file, or changes one.
 pub(crate) fn keys(args: &KeysArgs) -> anyhow::Result<()> {
+    match &args.change {
+        None => create(args),
+        Some(Change::Rotate { file }) => {
+            let ring = change(file, |ring| {
+                ring.rotated(rand::random()).context(
+                    "all 16 slots are in use: replace the posters of the oldest key, then `placecode keys retire`",
+                )
+            })?;
+            tell(file, &ring);
+            Ok(())
+        }
+        Some(Change::Retire { file, slot }) => {
+            let ring = change(file, |ring| Ok(ring.retired(*slot)?))?;
+            tell(file, &ring);
+            Ok(())
+        }
+    }
+}
+
+fn tell(file: &Path, ring: &Keyring) {
+    let Some((current, _)) = ring.current() else { return };
+    let others: Vec<String> =
+        ring.slots().filter(|slot| *slot != current).map(|slot| slot.to_string()).collect();
+    let others = if others.is_empty() { "no other".to_owned() } else { others.join(", ") };
+    say(format!("{}: slot {current} signs new codes; verified as well: {others}", file.display()));
+    say(
+        "Give it to every replica and start them anew, then rotate the codes whose posters are to be replaced",
+    );
+}
+
+/// Puts a changed ring in the place of the one in the file. The draft beside it keeps a second change out.
+fn change(path: &Path, turn: impl FnOnce(&Keyring) -> anyhow::Result<Keyring>) -> anyhow::Result<Keyring> {
+    let place = || path.display().to_string();
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".new");
+    let draft = PathBuf::from(draft);
+    ensure!(path.exists(), "{}: there is no such file; `placecode keys` makes one", place());
+    let file = File::options().write(true).create_new(true).mode(0o600).open(&draft).with_context(|| {
+        format!("{}: another change is under way, or one broke off; then remove it", draft.display())
+    })?;
+    let changed = rewrite(file, &draft, path, turn).with_context(place);
+    if changed.is_err() {
+        fs::remove_file(&draft).with_context(|| format!("removing {}", draft.display()))?;
+    }
+    changed
+}
+
+fn rewrite(
+    mut file: File,
+    draft: &Path,
+    path: &Path,
+    turn: impl FnOnce(&Keyring) -> anyhow::Result<Keyring>,
+) -> anyhow::Result<Keyring> {
+    let ring = turn(&Keyring::parse(&fs::read_to_string(path)?)?)?;
+    file.write_all(ring.to_toml().as_bytes())?;
+    file.sync_all()?;
+    fs::rename(draft, path)?;
+    // The new name is safe once the folder is.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    Ok(ring)
+}
+
+fn create(args: &KeysArgs) -> anyhow::Result<()> {
     let issuer = IssuerKeys::generate(rand::random());
     let text =
         if args.issuer { issuer.to_toml() } else { Keyring::new(rand::random(), rand::random()).to_toml() };
@@ -75,12 +164,36 @@ mod tests {
 
     use super::*;
 
+    fn folder(name: &str) -> PathBuf {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(name);
+        drop(fs::remove_dir_all(&folder));
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_changed_ring_takes_the_place_of_the_old_one_whole_and_private() {
+        let folder = folder("keys-change-test");
+        let path = folder.join("keys.toml");
+        write_secret(&path, &Keyring::new([1; 32], [2; 32]).to_toml()).unwrap();
+        let ring = change(&path, |ring| Ok(ring.rotated([3; 32]).unwrap())).unwrap();
+        let read = Keyring::parse(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!((read.current(), ring.current().unwrap().0), (ring.current(), 1));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(change(&path, |ring| Ok(ring.retired(1)?)).is_err());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "no draft is left");
+        let before = fs::read_to_string(&path).unwrap();
+        fs::write(folder.join("keys.toml.new"), "").unwrap();
+        let refused = change(&path, |ring| Ok(ring.rotated([4; 32]).unwrap())).unwrap_err();
+        assert!(format!("{refused:#}").contains("under way"), "{refused:#}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), before);
+        assert!(folder.join("keys.toml.new").exists(), "the draft of another is not ours to remove");
+    }
+
     #[test]
     fn a_key_file_is_private_and_never_overwritten() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/keys-test");
-        fs::create_dir_all(&folder).unwrap();
+        let folder = folder("keys-test");
         let path = folder.join("keys.toml");
-        drop(fs::remove_file(&path));
         assert!(write_secret(&path, "first").unwrap());
         assert!(!write_secret(&path, "second").unwrap());
         assert_eq!(fs::read_to_string(&path).unwrap(), "first");

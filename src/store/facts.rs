@@ -16,7 +16,7 @@ use crate::domain::point::{PointFacts, Stop};
 use crate::domain::position::{PHONE_RESOLUTION, Position, cell_from_i64};
 use crate::domain::venue::PointId;
 
-const FACTS: &str = "select p.id, p.name, p.cell, p.generation, p.previous_until, p.revoked_at, p.expires_at,
+const FACTS: &str = "select p.id, p.name, p.cell, p.generation, p.previous_until, p.revoked_at, p.expires_at, p.changed_at,
     v.id as venue_id, v.name as venue_name, v.category, v.division, v.state as venue_state, v.cells, p.is_mobile,
     coalesce(p.lat_deg, v.lat_deg) as lat_deg, coalesce(p.lng_deg, v.lng_deg) as lng_deg,
     case when p.is_mobile then (
@@ -84,6 +84,8 @@ struct FactsRow {
     lat_deg: f64,
     #[diesel(sql_type = Double)]
     lng_deg: f64,
+    #[diesel(sql_type = Timestamptz)]
+    changed_at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<Jsonb>)]
     stops: Option<serde_json::Value>,
 }
@@ -127,6 +129,7 @@ impl FactsRow {
             category: self.category,
             division: self.division,
             venue_state: venue_state(self.venue_state)?,
+            changed_at: self.changed_at,
         })
     }
 }

@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use placecode::clock::Clock;
+use placecode::domain::keyring::Keyring;
 
 use crate::support::servers;
 
@@ -198,6 +199,43 @@ fn a_wrong_command_line_is_told_from_work_that_failed() {
     home.refused(1, &["venues", "import", "nothing.csv", "--set", "demo"], "nothing.csv");
     let log = home.file("audit.ndjson", "{}\n");
     home.refused(1, &["audit", "verify", "--file", &log], "line 1: no audit entry");
+    assert!(!home.folder.join("house").exists(), "nothing of that needs a server");
+}
+
+#[test]
+fn keys_turn_in_their_file_and_codes_are_read_without_servers() {
+    let home = Home::new("keys");
+    home.done(&["keys", "made.toml"], "");
+    home.refused(1, &["keys", "made.toml"], "exists and is kept");
+    let file = home.file("keys.toml", &Keyring::new([1; 32], [2; 32]).to_toml());
+    let (genuine, forged) = ("2000E-PYD2M-3VZ8X-YCTFKC", "2000E-PYD2M-3VZ8X-YCTFKA");
+    let read = |codes: &[&str]| home.run(&[&["codes", "read", "--keys-file", &file], codes].concat(), "");
+    let said = read(&[genuine]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(
+        said.out.contains("version 1, key slot 0, point 123456789, generation 7: genuine"),
+        "{}",
+        said.out
+    );
+    let said = read(&[genuine, forged, "HELLO"]);
+    assert_eq!((said.code, said.out.lines().count()), (3, 3), "{}{}", said.out, said.err);
+    assert!(said.out.contains("does not check") && said.out.contains("21 symbols"), "{}", said.out);
+    let said = home.done(&["keys", "rotate", &file], "");
+    assert!(said.contains("slot 1 signs new codes; verified as well: 0"), "{said}");
+    assert_eq!(read(&[genuine]).code, 0, "old posters stay valid");
+    home.refused(1, &["keys", "retire", &file, "1"], "slot 1 signs new codes");
+    home.refused(1, &["keys", "retire", &file, "7"], "slot 7 has no key");
+    home.done(&["keys", "retire", &file, "0"], "");
+    let said = read(&[genuine]);
+    assert!(said.code == 3 && said.out.contains("no key in slot 0"), "{}", said.out);
+    for _ in 2..17 {
+        home.done(&["keys", "rotate", &file], "");
+    }
+    home.refused(1, &["keys", "rotate", &file], "all 16 slots are in use");
+    home.refused(1, &["keys", "rotate", "nothing.toml"], "nothing.toml");
+    home.refused(1, &["codes", "read", "--keys-file", "nothing.toml", genuine], "nothing.toml");
+    home.refused(2, &["codes", "rotate"], "required");
+    home.refused(2, &["codes", "rotate", "--all", "--point", "7"], "cannot be used with");
     assert!(!home.folder.join("house").exists(), "nothing of that needs a server");
 }
 

@@ -13,6 +13,7 @@ mod audit;
 mod bad_input;
 mod browser;
 mod cli;
+mod codes;
 mod drain;
 mod flow;
 mod imports;

@@ -29,20 +29,70 @@ fn code_of(point: &Value) -> String {
     point["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
 }
 
+/// Asks for the page of a code until it answers so, a limited number of times: a replica goes by news of
+/// 750 ms at the most, and is asked every 20. Then a scan is answered the same.
+async fn hears(visitor: &Client, code: &str, app: &TestApp, status: u16, about: &str) {
+    for _ in 0..POLLS_MAX {
+        if visitor.get(&format!("/{code}")).await.status == status {
+            assert!(ask(visitor, code, app).await.problem(422).contains(about));
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("after {POLLS_MAX} polls the replica has not heard `{about}`");
+}
+
+/// Three times what a second has room for, since a test machine may be busy.
+const POLLS_MAX: usize = 150;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_code_stops_on_every_replica_without_a_restart() {
     let app = TestApp::start().await;
-    let teahouse = app.venue("老茶馆", "teahouse").await;
+    let [teahouse, hall, shop] = [
+        app.venue("老茶馆", "teahouse").await,
+        app.venue("大厅", "other").await,
+        app.venue("书店", "shop").await,
+    ];
     let other = Replica::start(&app, |_| {}).await;
+    // This one reaches Redis and no Postgres: nothing but Redis can tell it.
+    let lonely = Replica::start(&app, |config| config.database_url += "_gone").await;
     let visitor = app.person(1).await;
-    let elsewhere = visitor.at(other.address);
-    answers_with(&elsewhere, &teahouse.code, &app, "future").await;
+    let replicas = [visitor.at(other.address), visitor.at(lonely.address)];
+    for replica in &replicas {
+        for place in [&teahouse, &hall, &shop] {
+            answers_with(replica, &place.code, &app, "future").await;
+        }
+    }
     let inspector = app.staff(Role::Inspector, "410000").await;
-    let path = format!("/v1/points/{}/code", teahouse.point);
-    let revoked = inspector.post(&path, &json!({ "revoke": true })).await.expect(200);
+    let path = |place: &Place| format!("/v1/points/{}/code", place.point);
+    let revoked = inspector.post(&path(&teahouse), &json!({ "revoke": true })).await.expect(200);
     assert_eq!(revoked["revoked_at"], json!(app.now()));
-    answers_with(&visitor, &teahouse.code, &app, "revoked").await;
-    answers_with(&elsewhere, &teahouse.code, &app, "revoked").await;
+    // Who has made the change goes by it before answering.
+    assert!(ask(&visitor, &teahouse.code, &app).await.problem(422).contains("revoked"));
+    for replica in &replicas {
+        hears(replica, &teahouse.code, &app, 410, "revoked").await;
+    }
+    let review = json!({ "state": "suspended", "reason": "整改" });
+    inspector.post(&format!("/v1/venues/{}/review", hall.venue), &review).await.expect(200);
+    assert!(ask(&visitor, &hall.code, &app).await.problem(422).contains("does not take scans"));
+    let turned = inspector.post(&path(&shop), &json!({})).await.expect(200);
+    assert!(ask(&visitor, &code_of(&turned), &app).await.problem(422).contains("future"));
+    for replica in &replicas {
+        hears(replica, &hall.code, &app, 409, "does not take scans").await;
+        hears(replica, &code_of(&turned), &app, 200, "future").await;
+    }
+    // Without any handler: what is changed in Postgres is told on by the replicas that read it.
+    let sql = format!("update points set revoked_at = '2026-03-16T04:00:00Z' where id = {}", shop.point);
+    assert_eq!(app.sql(&sql).await, Ok(1));
+    for replica in [&visitor, &replicas[0], &replicas[1]] {
+        hears(replica, &shop.code, &app, 410, "revoked").await;
+    }
+    // And it stays so: what was read before never comes back.
+    for address in [app.address, other.address, lonely.address] {
+        for _ in 0..20 {
+            assert_eq!(visitor.at(address).get(&format!("/{}", teahouse.code)).await.status, 410);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::layout::page;
 use super::view::{View, go};
-use crate::domain::place_code::PlaceCode;
+use crate::domain::rotating_code::ScannedCode;
 use crate::http::error::ApiError;
 use crate::http::web::Web;
 
@@ -29,7 +29,7 @@ pub(super) async fn show(view: View, web: Data<Web>) -> HttpResponse {
 #[get("/go")]
 pub(super) async fn go_to_code(view: View, web: Data<Web>, typed: Query<Typed>) -> HttpResponse {
     let symbols: String = typed.code.rsplit('/').next().unwrap_or_default().split_whitespace().collect();
-    if PlaceCode::parse(&symbols, &web.app.keys).is_ok() {
+    if ScannedCode::parse(&symbols, &web.app.keys, web.now()).is_ok() {
         return go(&format!("/{}", symbols.to_uppercase()));
     }
     let body = start(&view, &web, Some(&typed.code));
@@ -54,7 +54,7 @@ fn start(view: &View, web: &Web, wrong: Option<&str>) -> Markup {
                 were in the same place at the same time hear of it, and they see why."))
         }
         form method="get" action="/go" {
-            label for="code" { (t("扫不出来？输入海报上的编码", "It does not scan? Type the code from the poster")) }
+            label for="code" { (t("扫不出来？输入海报或屏幕上的编码", "It does not scan? Type the code from the poster or screen")) }
             @if wrong.is_some() {
                 p.wrong #wrong role="alert" {
                     (t("编码有误，请核对后重新输入：共 21 个字母和数字，连字符可省略。",

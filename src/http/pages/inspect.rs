@@ -72,6 +72,7 @@ pub(super) async fn decide(
     permitted(&web, actor, *id).await?;
     let mut conn = web.app.store.conn().await?;
     transaction(&mut conn, async |conn| venue_life::decide(&web, conn, actor, *id, sent.form).await).await?;
+    web.tell_venue(*id).await;
     Ok(go("/inspect"))
 }
 

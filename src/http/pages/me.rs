@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::desk::{SentByAnybody, SentByVisitor};
 use super::home::kept_for;
 use super::layout::page;
-use super::scan::{channels, fresh_id, scan};
+use super::scan::{Pressed, channels, fresh_id, scan};
 use super::view::{View, go, own_path};
 use super::words;
 use crate::domain::place_code::PlaceCode;
@@ -103,7 +103,8 @@ pub(super) async fn show(
 #[post("/me/leave")]
 pub(super) async fn leave(web: Data<Web>, sent: SentByVisitor<Leaving>) -> Result<HttpResponse, ApiError> {
     let form = sent.form;
-    scan(&web, &sent.visitor, form.code, form.id, Direction::Exit).await?;
+    let pressed = Pressed { id: form.id, direction: Direction::Exit, opened: None };
+    scan(&web, &sent.visitor, form.code, &pressed).await?;
     Ok(go("/me"))
 }
 

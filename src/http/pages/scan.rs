@@ -15,28 +15,42 @@ use super::layout::page;
 use super::trouble::refuse;
 use super::view::{Lang, View};
 use super::words::{self, Tone, shape};
-use crate::domain::place_code::{PlaceCode, SignedCode};
+use crate::domain::place_code::SignedCode;
 use crate::domain::point::{NotInForce, PointFacts};
+use crate::domain::rotating_code::ScannedCode;
 use crate::domain::scan::Direction;
 use crate::domain::stay::SAME_SCAN;
-use crate::domain::token::form_token;
+use crate::domain::token::{OPENED_LIFE, OpenedInTime, form_token};
 use crate::http::auth::Vouched;
 use crate::http::error::ApiError;
-use crate::http::scans::{OwnScan, ScanReceipt, place, take_own};
+use crate::http::scans::{OwnScan, ScanReceipt, in_force, in_time, place, take_own};
 use crate::http::web::Web;
 use crate::store::access;
 
 /// What the buttons send.
 #[derive(Debug, Deserialize)]
-struct Pressed {
-    id: Uuid,
-    direction: Direction,
+pub(super) struct Pressed {
+    pub(super) id: Uuid,
+    pub(super) direction: Direction,
+    /// That the page was opened from the live code of a screen.
+    pub(super) opened: Option<String>,
 }
 
-/// A code that answers, with its point.
+/// A genuine code with its point.
 struct Place {
-    code: SignedCode,
+    code: ScannedCode,
     facts: std::sync::Arc<PointFacts>,
+}
+
+impl Place {
+    /// The code as it stands in addresses, signed with the current key.
+    fn signed(&self, web: &Web) -> Result<SignedCode, ApiError> {
+        let signed = match &self.code {
+            ScannedCode::Printed(code) => code.sign(&web.app.keys),
+            ScannedCode::Rotating(code) => code.sign(&web.app.keys),
+        };
+        signed.ok_or(ApiError::NotFound("code"))
+    }
 }
 
 /// Shows where a code hangs, what is recorded, and one big button.
@@ -47,13 +61,17 @@ pub(super) async fn show(
     code: Path<String>,
     visitor: Result<Vouched, ApiError>,
 ) -> Result<HttpResponse, ApiError> {
-    let place = match open(&view, &web, &code).await? {
+    let now = web.now();
+    let place = match find(&view, &web, &code, now).await? {
         Ok(place) => place,
         Err(refusal) => return Ok(refusal),
     };
+    if let Err(why) = place.code.check(&place.facts, now, now) {
+        return Ok(not_in_force(&view, why));
+    }
     let way_on = match &visitor {
-        Ok(visitor) => buttons(&view, &web, &place, visitor),
-        Err(_) => channels(&view, &web, &format!("/{}", place.code)).await?,
+        Ok(visitor) => buttons(&view, &web, &place, visitor)?,
+        Err(_) => channels(&view, &web, &format!("/{}", place.signed(&web)?)).await?,
     };
     let body = html! {
         (heading(&place.facts))
@@ -62,7 +80,7 @@ pub(super) async fn show(
             h2 { (view.say("记录什么", "What is recorded")) }
             p { (view.say("场所、点位、时间和您的代号，不含姓名、证件号码和手机号。", "Venue, point, time and your pseudonym; no name, number or phone. ")) (kept_for(&view, &web)) }
         }
-        p.small { a href={ "/inspect/poster?code=" (place.code) } rel="nofollow" { (view.say("核查人员入口", "For inspectors")) } }
+        p.small { a href={ "/inspect/poster?code=" (place.signed(&web)?) } rel="nofollow" { (view.say("核查人员入口", "For inspectors")) } }
     };
     Ok(page(&view, StatusCode::OK, &place.facts.venue_name, &body))
 }
@@ -75,10 +93,17 @@ pub(super) async fn take(
     sent: SentByVisitor<Pressed>,
 ) -> Result<HttpResponse, ApiError> {
     let SentByVisitor { view, visitor, form } = sent;
-    if let Err(refusal) = open(&view, &web, &code).await? {
-        return Ok(refusal);
+    let now = web.now();
+    let place = match find(&view, &web, &code, now).await? {
+        Ok(place) => place,
+        Err(refusal) => return Ok(refusal),
+    };
+    let opened = form.opened.as_deref();
+    let opened = opened.and_then(|text| in_time(&web, text, visitor.token.visitor, &place.code, now));
+    if let Err(why) = in_force(&place.code, opened, &place.facts, pressed_at(form.id, now), now) {
+        return Ok(not_in_force(&view, why));
     }
-    let receipt = scan(&web, &visitor, code.into_inner(), form.id, form.direction).await?;
+    let receipt = scan(&web, &visitor, code.into_inner(), &form).await?;
     let body = result(&view, &web, &receipt, form.direction);
     Ok(page(&view, StatusCode::OK, done(&view, form.direction), &body))
 }
@@ -88,13 +113,17 @@ pub(super) async fn scan(
     web: &Web,
     visitor: &Vouched,
     code: String,
-    id: Uuid,
-    direction: Direction,
+    pressed: &Pressed,
 ) -> Result<ScanReceipt, ApiError> {
-    let occurred_at = Some(pressed_at(id, web.now()));
-    let scan =
-        OwnScan { id: Some(id), code, occurred_at, direction: Some(direction), stop: None, phone_cell: None };
-    take_own(web, visitor.token.visitor, scan).await
+    let scan = OwnScan {
+        id: Some(pressed.id),
+        code,
+        occurred_at: Some(pressed_at(pressed.id, web.now())),
+        direction: Some(pressed.direction),
+        stop: None,
+        phone_cell: None,
+    };
+    take_own(web, visitor.token.visitor, scan, pressed.opened.as_deref()).await
 }
 
 /// When a button was pressed, in steps of two minutes from when its page was made: two presses in a row
@@ -136,8 +165,13 @@ pub(super) async fn channels(view: &View, web: &Web, path: &str) -> Result<Marku
     })
 }
 
-/// The place of a code, or the page that says why there is none.
-async fn open(view: &View, web: &Web, text: &str) -> Result<Result<Place, HttpResponse>, ApiError> {
+/// The place of a code, or the page that says that there is none.
+async fn find(
+    view: &View,
+    web: &Web,
+    text: &str,
+    now: DateTime<Utc>,
+) -> Result<Result<Place, HttpResponse>, ApiError> {
     let forged = || {
         refuse(
             view,
@@ -153,18 +187,11 @@ async fn open(view: &View, web: &Web, text: &str) -> Result<Result<Place, HttpRe
             ),
         )
     };
-    if PlaceCode::parse(text, &web.app.keys).is_err() {
-        return Ok(Err(forged()));
+    match place(web, text, now).await {
+        Err(ApiError::NotFound(_) | ApiError::Invalid { .. }) => Ok(Err(forged())),
+        Err(error) => Err(error),
+        Ok((code, facts)) => Ok(Ok(Place { code, facts })),
     }
-    let (code, facts) = match place(web, text).await {
-        Err(ApiError::NotFound(_)) => return Ok(Err(forged())),
-        found => found?,
-    };
-    if let Err(why) = facts.check(code.generation, web.now()) {
-        return Ok(Err(not_in_force(view, why)));
-    }
-    let signed = code.sign(&web.app.keys).ok_or(ApiError::NotFound("code"))?;
-    Ok(Ok(Place { code: signed, facts }))
 }
 
 fn not_in_force(view: &View, why: NotInForce) -> HttpResponse {
@@ -186,6 +213,14 @@ fn not_in_force(view: &View, why: NotInForce) -> HttpResponse {
                 "Look for a newer poster nearby, or ask the staff to register you.",
             ),
         ),
+        NotInForce::Changed => refuse(
+            StatusCode::GONE,
+            ("屏幕上的码已更新", "屏幕上的场所码每半分钟更换一次，请再扫一次屏幕。"),
+            (
+                "This code has changed",
+                "The code of a screen changes every half minute; please scan the screen again.",
+            ),
+        ),
         NotInForce::Replaced | NotInForce::Unprinted => refuse(
             StatusCode::GONE,
             ("这张海报已经更换", "请扫描门口的新海报，或请工作人员协助登记。"),
@@ -201,23 +236,35 @@ fn heading(facts: &PointFacts) -> Markup {
     html! { div.place { h1 { (facts.venue_name) } p.point { (facts.name) } } }
 }
 
-fn buttons(view: &View, web: &Web, place: &Place, visitor: &Vouched) -> Markup {
+fn buttons(view: &View, web: &Web, place: &Place, visitor: &Vouched) -> Result<Markup, ApiError> {
     let token = form_token(web.app.keys.token(), &visitor.text);
+    let (code, now) = (place.signed(web)?, web.now());
+    let opened = match place.code {
+        ScannedCode::Printed(_) => None,
+        ScannedCode::Rotating(code) => {
+            let visitor = visitor.token.visitor;
+            Some(OpenedInTime { visitor, code, expires_at: now + OPENED_LIFE }.seal(web.app.keys.token()))
+        }
+    };
     // Each button has an id of its own: in and out are two scans, pressed from one page.
     let button = |direction: &str, class: &str, label: &str| {
         html! {
-            form method="post" action={ "/" (place.code) } {
+            form method="post" action={ "/" (code) } {
                 input type="hidden" name="form_token" value=(token);
-                input type="hidden" name="id" value=(fresh_id(web.now()));
+                input type="hidden" name="id" value=(fresh_id(now));
                 input type="hidden" name="direction" value=(direction);
+                @if let Some(opened) = &opened { input type="hidden" name="opened" value=(opened); }
                 button class=(class) type="submit" { (label) }
             }
         }
     };
-    html! {
+    Ok(html! {
         (button("entry", "big", view.say("确认进入", "I am here")))
         (button("exit", "quiet", view.say("离开此处", "I am leaving")))
-    }
+        @if opened.is_some() {
+            p.small { (view.say("请在三分钟内确认，否则需重新扫描屏幕。", "Please confirm within three minutes, or scan the screen again.")) }
+        }
+    })
 }
 
 fn done(view: &View, direction: Direction) -> &str {

@@ -128,7 +128,7 @@ pub(super) fn presence(lang: Lang, presence: Presence) -> &'static str {
         }
         Presence::Unproven => lang.say("自行扫码", "own scan"),
         Presence::Plausible => lang.say("自行扫码，位置相符", "own scan, phone nearby"),
-        Presence::Verified => lang.say("现场核验", "seen by staff or a device"),
+        Presence::Verified => lang.say("现场核验", "verified on the spot"),
     }
 }
 

@@ -46,6 +46,13 @@ impl Browser {
         Self { http: self.http.clone(), base: self.base.clone(), cookie: String::new() }
     }
 
+    /// The same browser, asking another service.
+    #[must_use]
+    pub fn at(&self, address: std::net::SocketAddr) -> Self {
+        let (http, cookie) = (self.http.clone(), self.cookie.clone());
+        Self { http, cookie, base: format!("http://{address}") }
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.http.get(format!("{}{path}", self.base))).await
     }

@@ -8,7 +8,6 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, PreEscaped, html};
 
 use super::layout::{Layout, lay, page};
-use super::qr;
 use super::view::{View, go};
 use super::words::{Tone, class_of, shape};
 use crate::domain::place_code::SignedCode;
@@ -17,6 +16,7 @@ use crate::domain::rotating_code::{RotatingCode, STEP_SECS, Step};
 use crate::http::error::ApiError;
 use crate::http::screens::{enrol as spend, known, offered};
 use crate::http::web::Web;
+use crate::posters::qr;
 
 /// The cookie that holds a screen's token.
 const SCREEN_COOKIE: &str = "screen";

@@ -10,7 +10,6 @@ use uuid::Uuid;
 use super::desk::{Desk, Sent};
 use super::layout::{Layout, token};
 use super::manage::field;
-use super::qr;
 use super::view::go;
 use super::words;
 use crate::http::error::ApiError;
@@ -19,6 +18,7 @@ use crate::http::screens::{self, AddedScreen, Screen, ScreenState};
 use crate::http::venues::permitted_point;
 use crate::http::web::Web;
 use crate::http::write::transaction;
+use crate::posters::qr;
 
 /// A new screen.
 #[derive(Debug, Deserialize)]

@@ -24,3 +24,4 @@ pub mod stay;
 pub mod token;
 pub mod venue;
 pub mod visitor;
+pub mod words;

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod audit;
 pub mod auth;
 pub mod cases;
+pub mod categories;
 pub mod channels;
 pub mod contacts;
 pub mod error;

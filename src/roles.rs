@@ -2,6 +2,7 @@
 
 mod audit;
 mod cases;
+mod categories;
 mod contact_file;
 mod demo;
 mod house;
@@ -90,6 +91,9 @@ enum Role {
     /// Manage the register of venues.
     #[command(subcommand)]
     Venues(Venues),
+    /// Print the category catalogue: kinds of places, how long people stay, what applies to them.
+    #[command(after_help = categories::EXAMPLES)]
+    Categories(categories::CategoriesArgs),
     /// Manage scans.
     #[command(subcommand)]
     Scans(Scans),
@@ -181,6 +185,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Keys(args) => keys::keys(&args)?,
         Role::Staff(Staff::Add(args)) => staff::add(&args).await?,
         Role::Venues(Venues::Import(args)) => return Ok(imported(venues::import(&args).await?)),
+        Role::Categories(args) => categories::categories(&args)?,
         Role::Scans(Scans::Import(args)) => return Ok(imported(scans::import(&args).await?)),
         Role::Cases(Cases::Report(args)) => cases::report(&args).await?,
         Role::Cases(Cases::List(args)) => cases::list(&args).await?,

@@ -7,8 +7,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, audit, cases, channels, contacts, health, letters, runs, scan_batches, scans, sessions,
-    trails, venues, visitors,
+    accounts, admin, audit, cases, categories, channels, contacts, health, letters, runs, scan_batches,
+    scans, sessions, trails, venues, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -41,6 +41,7 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/receipts/verify", Access::Public),
     (Method::GET, "/v1/me/stays", Access::Visitor),
     (Method::GET, "/v1/me/looks", Access::Visitor),
+    (Method::GET, "/v1/categories", Access::Public),
     (Method::POST, "/v1/venues", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/v1/venues", Access::Roles(may::SeeVenues::ROLES)),
     (Method::GET, "/v1/venues/{id}", Access::Roles(may::SeeVenues::ROLES)),
@@ -96,6 +97,7 @@ pub fn api(config: &mut ServiceConfig) {
             .service(scans::verify_receipt)
             .service(visitors::own_stays)
             .service(visitors::own_looks)
+            .service(categories::list_categories)
             .service(venues::register_venue)
             .service(venues::list_venues)
             .service(venues::see_venue)

@@ -13,6 +13,7 @@ pub mod health;
 pub mod letters;
 pub mod pages;
 pub mod permissions;
+pub mod register_export;
 pub mod routes;
 pub mod runs;
 pub mod scan_batches;

@@ -5,25 +5,35 @@ mod cases;
 mod categories;
 mod contact_file;
 mod demo;
+mod divisions;
+mod features;
 mod house;
 mod keys;
 mod moment;
 mod named_id;
 mod packs;
+mod pieces;
 mod refusals;
+mod row;
 mod scan_places;
 mod scan_rows;
 mod scans;
 mod serve;
 mod service;
 mod signals;
+mod source;
 mod staff;
 mod stage;
 mod table;
 mod terminal;
 mod trace;
 mod up;
+mod venue_batch;
+mod venue_export;
+mod venue_fields;
+mod venue_points;
 mod venue_rows;
+mod venue_update;
 mod venues;
 mod visitor;
 
@@ -46,6 +56,7 @@ Examples:
   placecode migrate && placecode serve                  the service on them
   placecode staff add --login li --role administrator --division 410000 --password-file li.txt
   placecode venues import venues.csv --set register --dry-run
+  placecode venues export --format geojson --out register.geojson
   placecode scans import list.csv --set register
   placecode cases report --identity - --kind confirmed --onset '2026-03-01 08:00' \\
       --sampled '2026-03-02 10:00' --authority 'Zhengzhou CDC' --division 410105 --by wang
@@ -91,6 +102,9 @@ enum Role {
     /// Manage the register of venues.
     #[command(subcommand)]
     Venues(Venues),
+    /// Manage where administrative divisions lie.
+    #[command(subcommand)]
+    Divisions(Divisions),
     /// Print the category catalogue: kinds of places, how long people stay, what applies to them.
     #[command(after_help = categories::EXAMPLES)]
     Categories(categories::CategoriesArgs),
@@ -127,7 +141,19 @@ enum Staff {
 enum Venues {
     /// Import venues with their points, approved. venues/README.md describes the columns.
     #[command(after_help = venues::EXAMPLES)]
-    Import(venues::ImportArgs),
+    Import(Box<venues::ImportArgs>),
+    /// Export venues with their points as CSV or GeoJSON, in the form that an import reads.
+    #[command(after_help = venue_export::EXAMPLES)]
+    Export(venue_export::ExportArgs),
+}
+
+#[derive(Subcommand, Debug)]
+enum Divisions {
+    /// Import where divisions lie; a venue outside its own is refused from then on.
+    #[command(after_help = divisions::EXAMPLES)]
+    Import(divisions::ImportArgs),
+    /// List the divisions that are loaded.
+    List(house::HouseArgs),
 }
 
 #[derive(Subcommand, Debug)]
@@ -185,6 +211,9 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Keys(args) => keys::keys(&args)?,
         Role::Staff(Staff::Add(args)) => staff::add(&args).await?,
         Role::Venues(Venues::Import(args)) => return Ok(imported(venues::import(&args).await?)),
+        Role::Venues(Venues::Export(args)) => venue_export::export(&args).await?,
+        Role::Divisions(Divisions::Import(args)) => return Ok(imported(divisions::import(&args).await?)),
+        Role::Divisions(Divisions::List(args)) => divisions::list(&args).await?,
         Role::Categories(args) => categories::categories(&args)?,
         Role::Scans(Scans::Import(args)) => return Ok(imported(scans::import(&args).await?)),
         Role::Cases(Cases::Report(args)) => cases::report(&args).await?,

@@ -7,8 +7,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, audit, cases, categories, channels, contacts, health, letters, runs, scan_batches,
-    scans, sessions, trails, venues, visitors,
+    accounts, admin, audit, cases, categories, channels, contacts, health, letters, register_export, runs,
+    scan_batches, scans, sessions, trails, venues, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -44,6 +44,8 @@ pub const API: &[Route] = &[
     (Method::GET, "/v1/categories", Access::Public),
     (Method::POST, "/v1/venues", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/v1/venues", Access::Roles(may::SeeVenues::ROLES)),
+    (Method::GET, "/v1/venues.csv", Access::Roles(may::SeeVenues::ROLES)),
+    (Method::GET, "/v1/venues.geojson", Access::Roles(may::SeeVenues::ROLES)),
     (Method::GET, "/v1/venues/{id}", Access::Roles(may::SeeVenues::ROLES)),
     (Method::POST, "/v1/venues/{id}/points", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/v1/venues/{id}/review", Access::Roles(may::ReviewVenues::ROLES)),
@@ -100,6 +102,8 @@ pub fn api(config: &mut ServiceConfig) {
             .service(categories::list_categories)
             .service(venues::register_venue)
             .service(venues::list_venues)
+            .service(register_export::export_csv)
+            .service(register_export::export_geojson)
             .service(venues::see_venue)
             .service(venues::add_point)
             .service(venues::review_venue)

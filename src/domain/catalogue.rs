@@ -145,7 +145,9 @@ impl Catalogue {
     pub fn parse(text: &str) -> Result<Self, InvalidCatalogue> {
         let Written { mut category, mut source } =
             toml::from_str(text).map_err(|error| InvalidCatalogue::Syntax(error.to_string()))?;
-        source.iter_mut().for_each(|(key, source)| source.key.clone_from(key));
+        for (key, source) in &mut source {
+            source.key.clone_from(key);
+        }
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         for (word, category) in &mut category {
             category.word.clone_from(word);

@@ -10,6 +10,7 @@ use super::venue::Division;
 
 /// A box of degrees, WGS 84; its edges belong to it. None crosses the 180th meridian: China does not.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "the postfix is the unit")]
 pub struct Bounds {
     south_deg: f64,
     west_deg: f64,

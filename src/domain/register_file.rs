@@ -1,7 +1,5 @@
 //! The register as a file: one venue of it as a row of CSV or a feature of GeoJSON, as an import reads it back.
 
-use std::fmt::Write;
-
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
@@ -227,7 +225,7 @@ impl PointRecord {
     fn text(&self, usual: Option<&Self>) -> String {
         let mut text = escaped(&self.name);
         let mut say = |name: &str, value: &str| {
-            text.push_str(&format!("|{name}={value}"));
+            text.extend(["|", name, "=", value]);
         };
         if let Some((lat_deg, lng_deg)) = self.position {
             say("lat", &lat_deg.to_string());
@@ -249,10 +247,7 @@ impl PointRecord {
 
 impl StopRecord {
     fn text(&self) -> String {
-        let mut text = self.number.to_string();
-        // Writing to a text does not fail.
-        let _written = write!(text, "|{}|{}|{}", escaped(&self.name), self.lat_deg, self.lng_deg);
-        text
+        format!("{}|{}|{}|{}", self.number, escaped(&self.name), self.lat_deg, self.lng_deg)
     }
 }
 

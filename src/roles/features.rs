@@ -122,17 +122,14 @@ fn point(geometry: Value, values: &mut BTreeMap<&'static str, String>) -> Result
     if geometry.get("type").and_then(Value::as_str) != Some("Point") {
         return Ok(Some(geometry));
     }
-    match geometry.get("coordinates").and_then(Value::as_array).map(Vec::as_slice) {
-        Some([Value::Number(lng), Value::Number(lat), ..]) => {
-            values.insert("lat", lat.to_string());
-            values.insert("lng", lng.to_string());
-            Ok(None)
-        }
-        _ => {
-            let right = "two numbers in `coordinates`, the longitude first (WGS 84)";
-            Err(Refusal::new("geometry", &geometry.to_string(), "no position", right))
-        }
+    let numbers = geometry.get("coordinates").and_then(Value::as_array).map(Vec::as_slice);
+    if let Some([Value::Number(lng), Value::Number(lat), ..]) = numbers {
+        values.insert("lat", lat.to_string());
+        values.insert("lng", lng.to_string());
+        return Ok(None);
     }
+    let right = "two numbers in `coordinates`, the longitude first (WGS 84)";
+    Err(Refusal::new("geometry", &geometry.to_string(), "no position", right))
 }
 
 /// A property as a cell of a table would hold it.

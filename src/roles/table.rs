@@ -20,7 +20,7 @@ const IGNORED: &str = "-";
 /// Where rows come from and how their columns are called.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct FileArgs {
-    /// The file in UTF-8, plain or gzip: CSV or TSV.
+    /// The file in UTF-8, plain or gzip: CSV or TSV; venues and divisions also as GeoJSON.
     pub(crate) file: PathBuf,
 
     /// The character between columns, or `tab`. Without it a tab for .tsv and .tsv.gz, else a comma.

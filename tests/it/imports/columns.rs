@@ -1,6 +1,6 @@
 //! Columns that say more about a venue: outlines, lines, points that differ, who answers for it.
 
-use super::house::{House, Line, number, reasons};
+use super::house::{House, Line, number, reasons, refused};
 
 const OUTLINE: &str = r#""{""type"":""Polygon"",""coordinates"":[[[113.67,34.78],[113.674,34.78],[113.674,34.784],[113.67,34.78]]]}""#;
 
@@ -56,6 +56,7 @@ fn each_column_is_refused_by_its_name_with_what_would_be_right() {
     // What stands in each row, and why it is refused.
     let cases = [
         ("short_name", "一二三四五六七八九十一二三四五六七", "short_name: too long"),
+        ("contact_phone", "=1+1", "contact_phone: no telephone number"),
         ("contact_phone", "call me", "contact_phone: no telephone number"),
         ("organisation_kind", "company", "credit_code: empty for a company"),
         ("organisation_kind", "club", "organisation_kind: not one of its words"),
@@ -121,4 +122,5 @@ fn each_column_is_refused_by_its_name_with_what_would_be_right() {
         expected.chain(["stops: no stop", "stops: no stop", "stops: numbered twice", "stops: no number"]);
     let expected: Vec<String> = expected.enumerate().map(|(at, why)| format!("{} {why}", at + 2)).collect();
     assert_eq!(reasons(&file), expected);
+    assert_eq!(refused(&file)[1][2], "'=1+1", "the report is opened in a spreadsheet too");
 }

@@ -2,29 +2,40 @@
 
 mod audit;
 mod cases;
+mod categories;
 mod codes;
 mod contact_file;
 mod demo;
+mod divisions;
+mod features;
 mod house;
 mod keys;
 mod moment;
 mod named_id;
 mod packs;
+mod pieces;
 mod posters;
 mod refusals;
+mod row;
 mod scan_places;
 mod scan_rows;
 mod scans;
 mod serve;
 mod service;
 mod signals;
+mod source;
 mod staff;
 mod stage;
 mod table;
 mod terminal;
 mod trace;
 mod up;
+mod venue_batch;
+mod venue_export;
+mod venue_fields;
+mod venue_points;
 mod venue_rows;
+mod venue_update;
 mod venues;
 mod visitor;
 
@@ -49,6 +60,7 @@ Examples:
   placecode staff add --login li --role administrator --division 410000 --password-file li.txt
   placecode venues import venues.csv --set register --dry-run
   placecode posters --set register --out posters --public-url https://p.example.cn/
+  placecode venues export --format geojson --out register.geojson
   placecode scans import list.csv --set register
   placecode cases report --identity - --kind confirmed --onset '2026-03-01 08:00' \\
       --sampled '2026-03-02 10:00' --authority 'Zhengzhou CDC' --division 410105 --by wang
@@ -100,6 +112,12 @@ enum Role {
     /// Make posters and stickers with the place codes of venues, as PDF.
     #[command(after_help = posters::EXAMPLES)]
     Posters(Box<posters::PostersArgs>),
+    /// Manage where administrative divisions lie.
+    #[command(subcommand)]
+    Divisions(Divisions),
+    /// Print the category catalogue: kinds of places, how long people stay, what applies to them.
+    #[command(after_help = categories::EXAMPLES)]
+    Categories(categories::CategoriesArgs),
     /// Manage scans.
     #[command(subcommand)]
     Scans(Scans),
@@ -141,7 +159,19 @@ enum Codes {
 enum Venues {
     /// Import venues with their points, approved. venues/README.md describes the columns.
     #[command(after_help = venues::EXAMPLES)]
-    Import(venues::ImportArgs),
+    Import(Box<venues::ImportArgs>),
+    /// Export venues with their points as CSV or GeoJSON, in the form that an import reads.
+    #[command(after_help = venue_export::EXAMPLES)]
+    Export(venue_export::ExportArgs),
+}
+
+#[derive(Subcommand, Debug)]
+enum Divisions {
+    /// Import where divisions lie; a venue outside its own is refused from then on.
+    #[command(after_help = divisions::EXAMPLES)]
+    Import(divisions::ImportArgs),
+    /// List the divisions that are loaded.
+    List(house::HouseArgs),
 }
 
 #[derive(Subcommand, Debug)]
@@ -202,6 +232,10 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Staff(Staff::Add(args)) => staff::add(&args).await?,
         Role::Venues(Venues::Import(args)) => return Ok(imported(venues::import(&args).await?)),
         Role::Posters(args) => return posters::posters(&args).await,
+        Role::Venues(Venues::Export(args)) => venue_export::export(&args).await?,
+        Role::Divisions(Divisions::Import(args)) => return Ok(imported(divisions::import(&args).await?)),
+        Role::Divisions(Divisions::List(args)) => divisions::list(&args).await?,
+        Role::Categories(args) => categories::categories(&args)?,
         Role::Scans(Scans::Import(args)) => return Ok(imported(scans::import(&args).await?)),
         Role::Cases(Cases::Report(args)) => cases::report(&args).await?,
         Role::Cases(Cases::List(args)) => cases::list(&args).await?,

@@ -17,6 +17,7 @@ pub mod organisations;
 pub mod partitions;
 pub mod posters;
 pub mod register;
+pub mod register_export;
 pub mod runs;
 pub mod scans;
 pub mod schema;

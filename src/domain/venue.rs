@@ -267,6 +267,21 @@ impl CreditCode {
     }
 }
 
+impl CreditCode {
+    /// What kind of body has that code. GB 32100-2015: the first symbol is the registering department, the
+    /// second the kind of body there: 11 authority, 12 public institution, 13 and 5x social bodies, 9x
+    /// companies and traders.
+    pub fn body(&self) -> OrganisationKind {
+        match self.0.as_bytes() {
+            [b'1', b'1', ..] => OrganisationKind::Government,
+            [b'1', b'2', ..] => OrganisationKind::Institution,
+            [b'1', b'3', ..] | [b'5', ..] => OrganisationKind::Social,
+            [b'9', ..] => OrganisationKind::Company,
+            _ => OrganisationKind::Other,
+        }
+    }
+}
+
 impl FromStr for CreditCode {
     type Err = InvalidCreditCode;
 
@@ -328,6 +343,14 @@ mod tests {
         assert_eq!("91330100799655085B".parse::<CreditCode>(), Err(InvalidCreditCode::Check));
         assert_eq!("9133010079965505IB".parse::<CreditCode>(), Err(InvalidCreditCode::Symbol('I')));
         assert_eq!("9133".parse::<CreditCode>(), Err(InvalidCreditCode::Length));
+    }
+
+    #[test]
+    fn a_credit_code_tells_what_kind_of_body_has_it() {
+        let body = |code: &str| code.parse::<CreditCode>().unwrap().body();
+        assert_eq!(body("91330100799655058B"), OrganisationKind::Company);
+        assert_eq!(body("12410105000000003E"), OrganisationKind::Institution);
+        assert_eq!(body("52410105000000007N"), OrganisationKind::Social);
     }
 
     #[test]

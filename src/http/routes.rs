@@ -7,9 +7,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, applicants, audit, cases, channels, codes, contacts, duplicates, health, inspections,
-    letters, organisations, posters, runs, scan_batches, scans, screens, sessions, trails, venue_counts,
-    venue_life, venue_staff, venues, visitors,
+    accounts, admin, applicants, audit, cases, categories, channels, codes, contacts, duplicates, health,
+    inspections, letters, organisations, posters, register_export, runs, scan_batches, scans, screens,
+    sessions, trails, venue_counts, venue_life, venue_staff, venues, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -43,8 +43,11 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/receipts/verify", Access::Public),
     (Method::GET, "/v1/me/stays", Access::Visitor),
     (Method::GET, "/v1/me/looks", Access::Visitor),
+    (Method::GET, "/v1/categories", Access::Public),
     (Method::POST, "/v1/venues", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/v1/venues", Access::Roles(may::SeeVenues::ROLES)),
+    (Method::GET, "/v1/venues.csv", Access::Roles(may::SeeVenues::ROLES)),
+    (Method::GET, "/v1/venues.geojson", Access::Roles(may::SeeVenues::ROLES)),
     (Method::GET, "/v1/venues/{id}", Access::Roles(may::SeeVenues::ROLES)),
     (Method::GET, "/v1/venues/{id}/counts", Access::Roles(may::SeeVenues::ROLES)),
     (Method::PUT, "/v1/venues/{id}", Access::Roles(may::RegisterVenues::ROLES)),
@@ -117,8 +120,11 @@ pub fn api(config: &mut ServiceConfig) {
             .service(scans::verify_receipt)
             .service(visitors::own_stays)
             .service(visitors::own_looks)
+            .service(categories::list_categories)
             .service(venues::register_venue)
             .service(venues::list_venues)
+            .service(register_export::export_csv)
+            .service(register_export::export_geojson)
             .service(venues::see_venue)
             .service(venues::add_point)
             .service(venue_life::correct_venue)

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::terminal::grouped;
+use crate::domain::register_file::guarded;
 
 /// How much of a wrong value is repeated in the report, in characters.
 const VALUE_CHARACTERS: usize = 200;
@@ -67,7 +68,9 @@ impl Refusals {
         }
         if let Some(writer) = &mut self.writer {
             let row = line.to_string();
-            let fields = [&row, refusal.column, &refusal.value, &refusal.wrong, &refusal.right];
+            // Somebody opens it in a spreadsheet, and the source decides what stands there.
+            let value = guarded(&refusal.value);
+            let fields = [&row, refusal.column, &value, &refusal.wrong, &refusal.right];
             writer.write_record(fields).with_context(failed)?;
         }
         self.total += 1;

@@ -12,7 +12,7 @@ use super::house::{House, HouseArgs};
 use super::refusals::{Refusal, Refusals};
 use super::scan_places::Places;
 use super::scan_rows::{self, Context, Draft, LAYOUT};
-use super::table::{Table, TableArgs};
+use super::table::{FileArgs, SetArgs, Table};
 use super::terminal::{Progress, grouped, remark, say};
 use super::visitor::{IdentityArgs, visitor_key};
 use crate::clock::Clock;
@@ -57,7 +57,10 @@ pub(crate) struct ImportArgs {
     house: HouseArgs,
 
     #[command(flatten)]
-    table: TableArgs,
+    file: FileArgs,
+
+    #[command(flatten)]
+    set: SetArgs,
 
     #[command(flatten)]
     identity: IdentityArgs,
@@ -77,7 +80,7 @@ struct Tally {
 
 /// Imports a file and returns how many rows were refused.
 pub(crate) async fn import(args: &ImportArgs) -> anyhow::Result<u64> {
-    let mut table = Table::open(&args.table, LAYOUT)?;
+    let mut table = Table::open(&args.file, LAYOUT)?;
     ensure!(
         table.has("visitor") || table.has("visitor_hex"),
         "the file has neither a column `visitor` nor `visitor_hex`: name one with --map or --columns"
@@ -89,12 +92,12 @@ pub(crate) async fn import(args: &ImportArgs) -> anyhow::Result<u64> {
     if !table.unused.is_empty() {
         remark(format!("columns that are not used: {}", table.unused.join(", ")));
     }
-    let mut refusals = Refusals::beside(&args.table.file)?;
+    let mut refusals = Refusals::beside(&args.file.file)?;
     let house = House::open(&args.house).await?;
     let keys = house.keys()?;
     let key = table.has("visitor").then(|| visitor_key(&args.identity, &house)).transpose()?;
     let context = Context {
-        set: &args.table.set,
+        set: &args.set.name,
         offset: args.local_offset,
         kind: args.identity.identity_kind.into(),
         key,
@@ -109,13 +112,13 @@ pub(crate) async fn import(args: &ImportArgs) -> anyhow::Result<u64> {
         places: Places::default(),
         chunk: Vec::new(),
         tally: Tally::default(),
-        dry_run: args.table.dry_run,
+        dry_run: args.file.dry_run,
     };
     import.all(&mut table, &mut refusals).await?;
     let tally = import.tally;
     let refused = refusals.total();
     say(format!("{:>11}  rows read", grouped(tally.read)));
-    if args.table.dry_run {
+    if args.file.dry_run {
         say(format!("{:>11}  would be accepted, or are there already", grouped(tally.accepted)));
     } else {
         say(format!("{:>11}  accepted", grouped(tally.accepted)));

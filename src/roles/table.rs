@@ -1,6 +1,7 @@
 //! Tables from files: CSV or TSV, plain or gzip, with a header or without, read row by row.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -11,20 +12,16 @@ use anyhow::{Context, bail, ensure};
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
 
 use super::refusals::Refusal;
+use super::row::Row;
 
 /// What the name of a column is in a list that means "ignore this one".
 const IGNORED: &str = "-";
 
-/// Where a table comes from and how its columns are called.
+/// Where rows come from and how their columns are called.
 #[derive(clap::Args, Clone, Debug)]
-pub(crate) struct TableArgs {
-    /// The file: CSV or TSV in UTF-8, plain or gzip.
+pub(crate) struct FileArgs {
+    /// The file in UTF-8, plain or gzip: CSV or TSV; venues and divisions also as GeoJSON.
     pub(crate) file: PathBuf,
-
-    /// What the source is called: an id `7` of the set `gowalla` is kept as `gowalla:7`. The same file under
-    /// the same name changes nothing when it is imported again.
-    #[arg(long, value_parser = set_name)]
-    pub(crate) set: String,
 
     /// The character between columns, or `tab`. Without it a tab for .tsv and .tsv.gz, else a comma.
     #[arg(long, value_parser = delimiter)]
@@ -41,6 +38,15 @@ pub(crate) struct TableArgs {
     /// Check everything and write the report of refused rows, but store nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// What a source of rows is called.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct SetArgs {
+    /// What the source is called: an id `7` of the set `gowalla` is kept as `gowalla:7`. The same file under
+    /// the same name changes nothing when it is imported again.
+    #[arg(long = "set", value_name = "SET", value_parser = set_name)]
+    pub(crate) name: String,
 }
 
 /// A name that can stand before the colon of a source reference.
@@ -86,34 +92,38 @@ pub(crate) struct Table {
     pub(crate) unused: Vec<String>,
 }
 
-/// One row with its columns.
-#[derive(Debug)]
-pub(crate) struct Row {
-    columns: Arc<BTreeMap<&'static str, usize>>,
-    record: StringRecord,
+/// A file that is open and unpacked, and how much of it was read.
+pub(crate) struct Opened {
+    /// What it holds, without a mark of UTF-8 at the beginning.
+    pub(crate) source: Box<dyn Read + Send>,
+    /// How many bytes of the file were read.
+    pub(crate) seen: Arc<AtomicU64>,
+    /// How many there are.
+    pub(crate) size: u64,
 }
 
-impl Row {
-    /// The value of a column without blanks around it; `None` when it is empty or there is no such column.
-    pub(crate) fn get(&self, column: &'static str) -> Option<&str> {
-        let value = self.record.get(*self.columns.get(column)?)?.trim();
-        (!value.is_empty()).then_some(value)
-    }
-
-    /// The same of a column that must not be empty.
-    pub(crate) fn need(&self, column: &'static str) -> Result<&str, Refusal> {
-        self.get(column).ok_or_else(|| Refusal::new(column, "", "empty", "a value"))
+impl Opened {
+    /// Opens a file.
+    pub(crate) fn open(file: &Path) -> anyhow::Result<Self> {
+        let place = || file.display().to_string();
+        let open = File::open(file).with_context(place)?;
+        let size = open.metadata().with_context(place)?.len();
+        let seen = Arc::new(AtomicU64::new(0));
+        let source = unpacked(Counted { file: open, seen: seen.clone() }).with_context(place)?;
+        Ok(Self { source, seen, size })
     }
 }
 
 impl Table {
     /// Opens a file and finds its columns.
-    pub(crate) fn open(args: &TableArgs, layout: Layout) -> anyhow::Result<Self> {
+    pub(crate) fn open(args: &FileArgs, layout: Layout) -> anyhow::Result<Self> {
+        Self::new(Opened::open(&args.file)?, args, layout)
+    }
+
+    /// Finds the columns of an open file.
+    pub(crate) fn new(opened: Opened, args: &FileArgs, layout: Layout) -> anyhow::Result<Self> {
         let place = || args.file.display().to_string();
-        let file = File::open(&args.file).with_context(place)?;
-        let size = file.metadata().with_context(place)?.len();
-        let seen = Arc::new(AtomicU64::new(0));
-        let source = unpacked(Counted { file, seen: seen.clone() }).with_context(place)?;
+        let Opened { source, seen, size } = opened;
         let delimiter = args.delimiter.unwrap_or_else(|| usual_delimiter(&args.file));
         let mut reader = ReaderBuilder::new()
             .delimiter(delimiter)
@@ -161,7 +171,7 @@ impl Table {
         let record = StringRecord::from_byte_record(bytes).map_err(|_utf8| {
             Refusal::new("row", "", "not UTF-8", "UTF-8; spreadsheets call it `CSV UTF-8`")
         })?;
-        Ok(Row { columns: self.columns.clone(), record })
+        Ok(Row::Cells { columns: self.columns.clone(), record })
     }
 
     /// How many bytes of the file were read, and how many there are.
@@ -171,9 +181,14 @@ impl Table {
 }
 
 fn usual_delimiter(file: &Path) -> u8 {
-    let ends = |file: &Path, with: &str| file.extension().is_some_and(|end| end.eq_ignore_ascii_case(with));
-    let unpacked = if ends(file, "gz") { file.file_stem().map_or(file, Path::new) } else { file };
-    if ends(unpacked, "tsv") { b'\t' } else { b',' }
+    let ending = Path::new(unpacked_name(file)).extension();
+    if ending.is_some_and(|end| end.eq_ignore_ascii_case("tsv")) { b'\t' } else { b',' }
+}
+
+/// The name of a file without the ending of gzip.
+pub(crate) fn unpacked_name(file: &Path) -> &OsStr {
+    let packed = file.extension().is_some_and(|end| end.eq_ignore_ascii_case("gz"));
+    if packed { file.file_stem() } else { file.file_name() }.unwrap_or_default()
 }
 
 /// The canonical name of each column of a header, `-` for those that nothing is called by, and these.

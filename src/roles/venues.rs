@@ -1,41 +1,44 @@
 //! `venues import`: a register of venues from a file, with the points where their codes hang.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 
-use anyhow::{Context, ensure};
-use chrono::{DateTime, Utc};
-use diesel_async::{AsyncConnection, AsyncPgConnection};
-use serde_json::json;
-use uuid::Uuid;
+use anyhow::ensure;
+use chrono::FixedOffset;
+use diesel_async::AsyncPgConnection;
 
 use super::house::{House, HouseArgs};
-use super::named_id::named_id;
 use super::refusals::{Refusal, Refusals};
-use super::table::{Table, TableArgs};
+use super::source::Source;
+use super::table::{FileArgs, SetArgs};
 use super::terminal::{Progress, grouped, remark, say};
+use super::venue_batch::{self, Way};
 use super::venue_rows::{self, Defaults, Draft, LAYOUT};
-use crate::clock::Clock;
 use crate::domain::catalogue::Catalogue;
-use crate::domain::exposure::grid_cell;
-use crate::domain::numbered::Numbered;
-use crate::domain::position::{POINT_RESOLUTION, cell_to_i64};
-use crate::domain::venue::{Division, OrganisationKind, PointId, VenueState};
-use crate::store::audit::{self, Act};
-use crate::store::register::{self, OrganisationRow, PointRow, VenueRow};
-use crate::store::{StoreError, imports};
+use crate::domain::venue::Division;
+use crate::store::divisions;
 
 /// How many venues are stored in one transaction.
 const BATCH: usize = 1000;
 
 pub(super) const EXAMPLES: &str = "\
-Columns: id, name, category, division, address, lat, lng, capacity, credit_code, organisation, contact_name,
-contact_phone, point (names of points, separated by `;`). id, name, lat and lng are required.
+Columns of a table, properties of a GeoJSON feature (.geojson; .geojsonl, .ndjson or .jsonl for one in each line):
+  id, name, lat, lng        required; for a feature the geometry says where; with an outline lat and lng may be empty
+  category, division, short_name, street, address, capacity, superior, contact_name, contact_phone, state
+  organisation, organisation_kind, credit_code
+  outline                   a GeoJSON Polygon or MultiPolygon
+  point                     names of points, separated by `;`
+  granularity, mobile, expires   of its points
+  stops                     of a line: number|name|lat|lng, separated by `;`
+venues/README.md describes each of them.
 
 Examples:
   placecode venues import venues/sample.csv --set sample
+  placecode venues import venues/sample.geojson --set sample-map --dry-run
   placecode venues import venues.tsv --set gowalla --columns id,name,lat,lng --division 310101
   placecode venues import poi.csv.gz --set poi --map id=POI_ID --map name=NAME --category shop --division 410105
-Rows that are refused are written to FILE.refused.csv, with what is wrong and what would be right.";
+  placecode venues import new-contacts.csv --set register --update
+Rows that are refused are written to FILE.refused.csv, with what is wrong and what would be right. An import that was
+cut off is run again: what it stored is passed over.";
 
 /// Which file, and what stands in for columns that it does not have.
 #[derive(clap::Args, Clone, Debug)]
@@ -44,9 +47,12 @@ pub(crate) struct ImportArgs {
     house: HouseArgs,
 
     #[command(flatten)]
-    table: TableArgs,
+    file: FileArgs,
 
-    /// The category of rows that name none; venues/categories.toml lists them.
+    #[command(flatten)]
+    set: SetArgs,
+
+    /// The category of rows that name none; `placecode categories` lists them.
     #[arg(long, default_value = "other")]
     category: String,
 
@@ -57,6 +63,14 @@ pub(crate) struct ImportArgs {
     /// The point of rows that name none.
     #[arg(long, default_value = "入口")]
     point: String,
+
+    /// Compare rows that are there already, and take over names, address, street, capacity, contact and superior.
+    #[arg(long)]
+    update: bool,
+
+    /// How far the local clock is ahead of UTC, for `expires`.
+    #[arg(long, env, default_value = "+08:00", allow_hyphen_values = true)]
+    local_offset: FixedOffset,
 }
 
 /// What became of the rows.
@@ -65,6 +79,7 @@ struct Tally {
     read: u64,
     accepted: u64,
     points: u64,
+    changed: u64,
     known: u64,
 }
 
@@ -72,45 +87,80 @@ struct Tally {
 pub(crate) async fn import(args: &ImportArgs) -> anyhow::Result<u64> {
     let catalogue = Catalogue::shipped()?;
     ensure!(catalogue.get(&args.category).is_some(), "--category {}: not in the catalogue", args.category);
-    let mut table = Table::open(&args.table, LAYOUT)?;
+    let mut source = Source::open(&args.file, LAYOUT)?;
     ensure!(
-        args.division.is_some() || table.has("division"),
+        args.division.is_some() || source.has("division"),
         "the file has no column `division`: give --division for all its rows"
     );
-    if !table.unused.is_empty() {
-        remark(format!("columns that are not used: {}", table.unused.join(", ")));
+    for column in ["lat", "lng"] {
+        ensure!(
+            source.has(column) || source.has("outline"),
+            "the column `{column}` is missing; name it with --map {column}=NAME, or with --columns when the file has \
+             no header, or give outlines"
+        );
     }
-    let mut refusals = Refusals::beside(&args.table.file)?;
+    tell_unused(&source);
+    let mut refusals = Refusals::beside(&args.file.file)?;
     let house = House::open(&args.house).await?;
-    let defaults =
-        Defaults::new(&catalogue, &args.table.set, &args.category, args.division, args.point.as_str());
     let mut conn = house.store()?.conn().await?;
-    let tally = read_all(&mut conn, args, &mut table, &defaults, &mut refusals).await?;
+    let defaults = Defaults {
+        set: &args.set.name,
+        categories: venue_rows::names_of(&catalogue),
+        category: &args.category,
+        division: args.division,
+        point: &args.point,
+        offset: args.local_offset,
+        bounds: divisions::all_bounds(&mut conn).await?,
+    };
+    let tally = read_all(&mut conn, args, &mut source, &defaults, &mut refusals).await?;
+    if !source.has_header() {
+        tell_unused(&source);
+    }
+    report(args, &tally, refusals.total());
     let refused = refusals.total();
-    say(format!("{:>11}  rows read", grouped(tally.read)));
-    let taken = if args.table.dry_run { "would be accepted" } else { "accepted" };
-    say(format!("{:>11}  {taken}, with {} points", grouped(tally.accepted), grouped(tally.points)));
-    say(format!("{:>11}  already there", grouped(tally.known)));
-    say(format!("{:>11}  refused", grouped(refused)));
     refusals.close()?.iter().for_each(say);
     drop(conn);
     house.close()?;
     Ok(refused)
 }
 
+fn tell_unused(source: &Source) {
+    let unused = source.unused();
+    if !unused.is_empty() {
+        remark(format!("columns that are not used: {}", unused.join(", ")));
+    }
+}
+
+fn report(args: &ImportArgs, tally: &Tally, refused: u64) {
+    let would = |done: &str| if args.file.dry_run { format!("would be {done}") } else { done.to_owned() };
+    say(format!("{:>11}  rows read", grouped(tally.read)));
+    say(format!(
+        "{:>11}  {}, with {} points",
+        grouped(tally.accepted),
+        would("accepted"),
+        grouped(tally.points)
+    ));
+    if args.update {
+        say(format!("{:>11}  {}", grouped(tally.changed), would("changed")));
+    }
+    say(format!("{:>11}  already there", grouped(tally.known)));
+    say(format!("{:>11}  refused", grouped(refused)));
+}
+
 async fn read_all(
     conn: &mut AsyncPgConnection,
     args: &ImportArgs,
-    table: &mut Table,
+    source: &mut Source,
     defaults: &Defaults<'_>,
     refusals: &mut Refusals,
 ) -> anyhow::Result<Tally> {
-    let mut progress = Progress::new("venues", table.progress().1);
+    let way = Way { set: &args.set.name, update: args.update, dry_run: args.file.dry_run };
+    let mut progress = Progress::new("venues", source.progress().1);
     let mut tally = Tally::default();
     let mut seen = HashSet::new();
-    let mut batch = Vec::with_capacity(BATCH);
+    let mut batch: Vec<(u64, Draft)> = Vec::with_capacity(BATCH);
     loop {
-        let row = table.next_row()?;
+        let row = source.next_row()?;
         let ended = row.is_none();
         if let Some((line, row)) = row {
             tally.read += 1;
@@ -120,14 +170,21 @@ async fn read_all(
                         Refusal::new("id", &draft.source_ref, "twice in this file", "one row for each id");
                     refusals.add(line, &twice)?;
                 }
-                Ok(draft) => batch.push(draft),
+                Ok(draft) => batch.push((line, draft)),
                 Err(refusal) => refusals.add(line, &refusal)?,
             }
         }
         if batch.len() == BATCH || (ended && !batch.is_empty()) {
-            keep(conn, args, &batch, &mut tally).await?;
+            let kept = venue_batch::keep(conn, way, &batch).await?;
             batch.clear();
-            let (done, total) = table.progress();
+            tally.accepted += kept.accepted as u64;
+            tally.points += kept.points as u64;
+            tally.changed += kept.changed as u64;
+            tally.known += kept.known as u64;
+            for (line, refusal) in &kept.refused {
+                refusals.add(*line, refusal)?;
+            }
+            let (done, total) = source.progress();
             progress.at(done, total, tally.read);
         }
         if ended {
@@ -136,168 +193,4 @@ async fn read_all(
     }
     progress.end();
     Ok(tally)
-}
-
-/// Stores those of the batch that are new, all or none.
-async fn keep(
-    conn: &mut AsyncPgConnection,
-    args: &ImportArgs,
-    batch: &[Draft],
-    tally: &mut Tally,
-) -> anyhow::Result<()> {
-    let now = Clock::System.now();
-    let (accepted, points) = conn
-        .transaction::<_, anyhow::Error, _>(async |conn| {
-            imports::lock(conn).await?;
-            let refs: Vec<String> = batch.iter().map(|draft| draft.source_ref.clone()).collect();
-            let known: BTreeSet<String> = imports::known_venues(conn, &refs).await?.into_iter().collect();
-            let new: Vec<&Draft> = batch.iter().filter(|draft| !known.contains(&draft.source_ref)).collect();
-            if args.table.dry_run || new.is_empty() {
-                return Ok((new.len(), new.iter().map(|draft| draft.points.len()).sum()));
-            }
-            let points = store(conn, &args.table.set, &new, now).await?;
-            let subject = format!("set {}", args.table.set);
-            let detail = json!({ "venues": new.len(), "points": points });
-            audit::append(conn, Act { actor: super::ACTOR, action: "venues.imported", subject, detail }, now)
-                .await?;
-            Ok((new.len(), points))
-        })
-        .await?;
-    tally.accepted += accepted as u64;
-    tally.points += points as u64;
-    tally.known += (batch.len() - accepted) as u64;
-    Ok(())
-}
-
-async fn store(
-    conn: &mut AsyncPgConnection,
-    set: &str,
-    new: &[&Draft],
-    now: DateTime<Utc>,
-) -> anyhow::Result<usize> {
-    let organisations = organisations(conn, set, new, now).await?;
-    let mut venues = Vec::with_capacity(new.len());
-    let mut points = Vec::new();
-    for (draft, organisation_id) in new.iter().zip(organisations) {
-        let venue = venue_row(draft, organisation_id, now);
-        points.extend(draft.points.iter().map(|name| point_row(draft, venue.id, name, now)));
-        venues.push(venue);
-    }
-    number(conn, &mut points).await?;
-    let inserted = register::insert_venues(conn, &venues).await?;
-    ensure!(
-        inserted == venues.len(),
-        "somebody else entered venues of the set {set} meanwhile; run the import again"
-    );
-    for some in points.chunks(BATCH) {
-        register::insert_points(conn, some).await?;
-    }
-    Ok(points.len())
-}
-
-/// The organisation of each venue: by its credit code, else by its name within the set, else the set itself.
-async fn organisations(
-    conn: &mut AsyncPgConnection,
-    set: &str,
-    new: &[&Draft],
-    now: DateTime<Utc>,
-) -> anyhow::Result<Vec<Uuid>> {
-    let row = |draft: &&Draft| {
-        let code = draft.credit_code.as_ref().map(|code| code.as_str().to_owned());
-        let name = draft.organisation.as_deref();
-        let id = match &code {
-            Some(code) => named_id("organisation", &[code]),
-            None => named_id("organisation", &[set, name.unwrap_or_default()]),
-        };
-        let legal_name = name.unwrap_or(if code.is_some() { &draft.name } else { set }).to_owned();
-        OrganisationRow {
-            id,
-            legal_name,
-            credit_code: code,
-            created_at: now,
-            kind: OrganisationKind::default().number(),
-        }
-    };
-    let rows: Vec<OrganisationRow> = new.iter().map(row).collect();
-    let distinct: BTreeMap<Uuid, OrganisationRow> = rows.iter().map(|row| (row.id, row.clone())).collect();
-    imports::insert_organisations(conn, &distinct.into_values().collect::<Vec<_>>()).await?;
-    // An organisation that was there already has an id of its own.
-    let codes: Vec<String> = rows.iter().filter_map(|row| row.credit_code.clone()).collect();
-    let by_code: BTreeMap<String, Uuid> =
-        imports::organisations_by_code(conn, &codes).await?.into_iter().collect();
-    let id = |row: &OrganisationRow| match &row.credit_code {
-        Some(code) => by_code.get(code).copied().context("an organisation that was just entered is there"),
-        None => Ok(row.id),
-    };
-    rows.iter().map(id).collect()
-}
-
-fn venue_row(draft: &Draft, organisation_id: Uuid, now: DateTime<Utc>) -> VenueRow {
-    VenueRow {
-        id: Uuid::now_v7(),
-        organisation_id,
-        source_ref: Some(draft.source_ref.clone()),
-        name: draft.name.clone(),
-        category: draft.category.clone(),
-        division: draft.division.to_string(),
-        address: draft.address.clone(),
-        lat_deg: draft.position.lat_deg(),
-        lng_deg: draft.position.lng_deg(),
-        cell: cell_to_i64(draft.position.cell(POINT_RESOLUTION)),
-        contact_name: draft.contact_name.clone(),
-        contact_phone: draft.contact_phone.clone(),
-        capacity: draft.capacity,
-        state: VenueState::Approved.number(),
-        state_reason: "imported".to_owned(),
-        created_at: now,
-        short_name: String::new(),
-        street: String::new(),
-        superior: String::new(),
-        outline: None,
-        cells: Vec::new(),
-    }
-}
-
-fn point_row(draft: &Draft, venue_id: Uuid, name: &str, now: DateTime<Utc>) -> PointRow {
-    let cell = draft.position.cell(POINT_RESOLUTION);
-    PointRow {
-        id: draw(),
-        venue_id,
-        name: name.to_owned(),
-        granularity: draft.granularity.number(),
-        cell: cell_to_i64(cell),
-        // The parent of the point's cell, which is not always the cell that the position itself lies in.
-        grid_cell: cell_to_i64(grid_cell(cell).unwrap_or(cell)),
-        generation: 1,
-        previous_until: None,
-        revoked_at: None,
-        created_at: now,
-        lat_deg: None,
-        lng_deg: None,
-        is_mobile: false,
-        expires_at: None,
-    }
-}
-
-fn draw() -> i64 {
-    rand::random_range(0..PointId::END).cast_signed()
-}
-
-/// Draws other numbers for points whose number is taken.
-async fn number(conn: &mut AsyncPgConnection, points: &mut [PointRow]) -> Result<(), StoreError> {
-    loop {
-        let ids: Vec<i64> = points.iter().map(|point| point.id).collect();
-        let taken: HashSet<i64> = imports::taken_points(conn, &ids).await?.into_iter().collect();
-        let mut drawn = HashSet::new();
-        let mut again = false;
-        for point in points.iter_mut() {
-            if taken.contains(&point.id) || !drawn.insert(point.id) {
-                point.id = draw();
-                again = true;
-            }
-        }
-        if !again {
-            return Ok(());
-        }
-    }
 }

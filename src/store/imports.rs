@@ -8,8 +8,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use h3o::CellIndex;
 use uuid::Uuid;
 
-use super::register::{OrganisationRow, venue_state};
-use super::schema::{organisations, points, venues};
+use super::register::{OrganisationRow, VenueRow, venue_state};
+use super::schema::{organisations, points, stops, venues};
 use super::{StoreError, sound};
 use crate::domain::position::cell_from_i64;
 use crate::domain::venue::{PointId, VenueState};
@@ -27,6 +27,54 @@ pub async fn known_venues(conn: &mut AsyncPgConnection, refs: &[String]) -> Resu
     let known =
         venues::table.filter(venues::source_ref.eq_any(refs)).select(venues::source_ref.assume_not_null());
     Ok(known.load(conn).await?)
+}
+
+/// The venues that have these source references, as they stand.
+pub async fn known_rows(conn: &mut AsyncPgConnection, refs: &[String]) -> Result<Vec<VenueRow>, StoreError> {
+    let known = venues::table.filter(venues::source_ref.eq_any(refs));
+    Ok(known.select(VenueRow::as_select()).load(conn).await?)
+}
+
+/// Writes what a file may change of a venue: names, address, capacity, whom to call, who supervises.
+pub async fn update_details(conn: &mut AsyncPgConnection, row: &VenueRow) -> Result<(), StoreError> {
+    let change = (
+        venues::name.eq(&row.name),
+        venues::short_name.eq(&row.short_name),
+        venues::street.eq(&row.street),
+        venues::address.eq(&row.address),
+        venues::capacity.eq(row.capacity),
+        venues::superior.eq(&row.superior),
+        venues::contact_name.eq(&row.contact_name),
+        venues::contact_phone.eq(&row.contact_phone),
+    );
+    diesel::update(venues::table.find(row.id)).set(change).execute(conn).await?;
+    Ok(())
+}
+
+/// A stop of a line.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = stops)]
+pub struct StopRow {
+    /// The line.
+    pub venue_id: Uuid,
+    /// Counts along the line.
+    pub number: i16,
+    /// Name.
+    pub name: String,
+    /// Degrees north.
+    pub lat_deg: f64,
+    /// Degrees east.
+    pub lng_deg: f64,
+    /// Cell at the resolution of points.
+    pub cell: i64,
+    /// The companion cell.
+    pub grid_cell: i64,
+}
+
+/// Adds stops of lines.
+pub async fn insert_stops(conn: &mut AsyncPgConnection, rows: &[StopRow]) -> Result<(), StoreError> {
+    diesel::insert_into(stops::table).values(rows).execute(conn).await?;
+    Ok(())
 }
 
 /// Which of these numbers are points already.

@@ -15,6 +15,7 @@ mod browser;
 mod cli;
 mod codes;
 mod drain;
+mod exports;
 mod flow;
 mod imports;
 mod issuer;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};
@@ -48,17 +48,22 @@ impl House {
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Said {
-        let output: Output = Command::new(env!("CARGO_BIN_EXE_placecode"))
+        let output = self.command(args).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// The program with those arguments, on the servers of this house.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_placecode"));
+        command
             .args(args)
             .env_clear()
             .env("DATABASE_URL", &self.url)
             .env("REDIS_URL", servers::redis_url())
             .env("KEYS_FILE", self.folder.join("keys.toml"))
-            .env("VISITOR_KEY_FILE", self.folder.join("visitor.key"))
-            .output()
-            .unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+            .env("VISITOR_KEY_FILE", self.folder.join("visitor.key"));
+        command
     }
 
     /// Writes a file and returns its name.
@@ -85,10 +90,28 @@ impl House {
         });
     }
 
+    /// The register without ids and times.
+    pub(crate) fn digest_of_content(&self) -> Vec<String> {
+        let query = "select md5(concat(to_jsonb(v) - '{id,organisation_id,created_at}'::text[], to_jsonb(o) - '{id,created_at}'::text[],
+            (select string_agg((to_jsonb(p) - '{id,venue_id,created_at,changed_at}'::text[])::text, ',' order by p.name) from points p where p.venue_id = v.id),
+            (select string_agg((to_jsonb(s) - '{venue_id}'::text[])::text, ',' order by s.number) from stops s where s.venue_id = v.id))) as text
+            from venues v join organisations o on o.id = v.organisation_id order by v.source_ref";
+        self.rows::<Line>(query).into_iter().map(|row| row.text).collect()
+    }
+
     /// A digest of everything that an import may write.
     pub(crate) fn digest(&self) -> Vec<String> {
-        let tables =
-            ["organisations", "venues", "points", "scans", "stays", "imported_days", "audit_entries"];
+        let tables = [
+            "organisations",
+            "venues",
+            "points",
+            "stops",
+            "divisions",
+            "scans",
+            "stays",
+            "imported_days",
+            "audit_entries",
+        ];
         let digest = |table: &&str| {
             let query = format!(
                 "select '{table} ' || count(*) || coalesce(md5(string_agg(t::text, '' order by t::text)), '') as text

@@ -52,7 +52,7 @@ async fn a_venue_outside_its_division_is_refused_with_the_bounds() {
     // The smaller division decides.
     app.sql(&load("410100", "郑州市", 35.0, 36.0)).await.unwrap();
     let refused = manager.post("/v1/venues", &venue).await.problem(422);
-    for part in ["position", "郑州市", "410100", "latitude 35 to 36", "longitude 110 to 117"] {
+    for part in ["position", "郑州市", "410100", "35 to 36 degrees north", "110 to 117 east"] {
         assert!(refused.contains(part), "{refused}");
     }
     app.sql(&load("410105", "金水区", 34.7, 34.8)).await.unwrap();

@@ -135,6 +135,7 @@ fn card(desk: &Desk<SeeVenues>, point: &Point, today: i64) -> Markup {
                 (words::badge(words::Tone::Over, desk.say("已作废", "Revoked")))
             } @else {
                 span.row { a.button.quiet href={ "/manage/points/" (point.id) "/poster" } { (desk.say("海报", "Poster")) } }
+                span.row { a.button.quiet href={ "/manage/points/" (point.id) "/screens" } { (desk.say("屏幕", "Screens")) } }
             }
         }
     }

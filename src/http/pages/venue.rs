@@ -115,6 +115,7 @@ fn card(desk: &Desk<SeeVenues>, point: &Point) -> Markup {
                 (words::badge(words::Tone::Over, desk.say("已作废", "Revoked")))
             } @else {
                 span.row { a.button.quiet href={ "/manage/points/" (point.id) "/poster" } { (desk.say("海报", "Poster")) } }
+                span.row { a.button.quiet href={ "/manage/points/" (point.id) "/screens" } { (desk.say("屏幕", "Screens")) } }
             }
         }
     }

@@ -13,6 +13,7 @@ mod layout;
 mod manage;
 mod me;
 mod organisation;
+mod point_form;
 mod poster;
 mod qr;
 mod release;

@@ -6,35 +6,24 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
 use chrono::TimeDelta;
 use maud::{Markup, html};
-use serde::Deserialize;
 use uuid::Uuid;
 
 use super::desk::{Desk, Sent};
-use super::layout::token;
-use super::manage::{field, may_register};
+use super::manage::may_register;
+use super::point_form::{FilledPoint, new_point};
 use super::venue_life::{fields, timeline};
 use super::view::go;
 use super::words;
-use crate::domain::numbered::Numbered;
+use crate::domain::access::Role;
 use crate::domain::position::cell_from_i64;
-use crate::domain::venue::{Granularity, VenueState};
+use crate::domain::venue::VenueState;
 use crate::http::error::ApiError;
 use crate::http::permissions::{RegisterVenues, SeeVenues};
-use crate::http::point_forms::NewPoint;
 use crate::http::venues::{self, Point, add, may_see, permitted, show_point};
 use crate::http::web::Web;
 use crate::http::write::transaction;
 use crate::store::register::{self, PointRow, VenueRow};
-use crate::store::venue_life;
-
-/// A new point.
-#[derive(Debug, Deserialize)]
-struct Filled {
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    granularity: String,
-}
+use crate::store::{venue_life, venue_staff};
 
 /// One venue.
 #[get("/manage/venues/{id}")]
@@ -50,11 +39,13 @@ pub(super) async fn show(
     let today = register::visitors_by_point(&mut conn, row.id, desk.view.day_start(now), now).await?;
     let steps = venue_life::steps(&mut conn, row.id).await?;
     let venue = venues::detail(&web, &mut conn, row.clone()).await?;
+    let own = venue_staff::role_at(&mut conn, desk.signed.actor.id, row.id).await?;
     drop(conn);
     let today: HashMap<i64, i64> = today.into_iter().map(|count| (count.point_id, count.visitors)).collect();
     let here = here_now(&web, &row, &rows).await;
     let points = rows.into_iter().map(|point| show_point(&web, point)).collect::<Result<Vec<_>, _>>()?;
-    let manages = may_register(&desk.signed.actor);
+    let actor = &desk.signed.actor;
+    let manages = may_register(actor) && (actor.is(Role::Inspector) || own == Some(Role::VenueManager));
     let body = html! {
         h1 { (venue.name) }
         p { (words::venue_state(desk.view.lang, venue.state)) }
@@ -82,13 +73,11 @@ pub(super) async fn show(
 pub(super) async fn add_point(
     web: Data<Web>,
     id: Path<Uuid>,
-    sent: Sent<RegisterVenues, Filled>,
+    sent: Sent<RegisterVenues, FilledPoint>,
 ) -> Result<HttpResponse, ApiError> {
     let actor = &sent.desk.signed.actor;
     let venue = permitted(&web, actor, *id).await?;
-    let word = |one: &Granularity| words::granularity_word(*one) == sent.form.granularity;
-    let granularity = Granularity::ALL.iter().copied().find(word);
-    let new = NewPoint { name: sent.form.name.clone(), granularity, ..NewPoint::default() };
+    let new = sent.form.read()?;
     let mut conn = web.app.store.conn().await?;
     transaction(&mut conn, async |conn| add(&web, conn, actor, &venue, new).await).await?;
     Ok(go(&format!("/manage/venues/{id}")))
@@ -152,26 +141,6 @@ fn card(desk: &Desk<SeeVenues>, point: &Point, today: i64) -> Markup {
                 (words::badge(words::Tone::Over, desk.say("已作废", "Revoked")))
             } @else {
                 span.row { a.button.quiet href={ "/manage/points/" (point.id) "/poster" } { (desk.say("海报", "Poster")) } }
-            }
-        }
-    }
-}
-
-fn new_point(desk: &Desk<SeeVenues>, venue: Uuid) -> Markup {
-    html! {
-        details {
-            summary { (desk.say("增加点位", "Add a point")) }
-            form method="post" action={ "/manage/venues/" (venue) "/points" } {
-                (token(&desk.signed))
-                (field("name", desk.say("名称，例如：东门、二楼包间", "Name, such as: east door"), "", 100, true))
-                label for="granularity" { (desk.say("人与人有多近", "How close together people are")) }
-                select #granularity name="granularity" {
-                    option value="" { (desk.say("按场所类别", "As usual for the category")) }
-                    @for one in Granularity::ALL {
-                        option value=(words::granularity_word(*one)) { (words::granularity(desk.view.lang, *one)) }
-                    }
-                }
-                button type="submit" { (desk.say("增加", "Add")) }
             }
         }
     }

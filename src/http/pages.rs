@@ -4,6 +4,7 @@ mod apply;
 mod audit;
 mod case;
 mod cases;
+mod code;
 mod contacts;
 mod counts;
 mod desk;
@@ -15,6 +16,7 @@ mod layout;
 mod manage;
 mod me;
 mod organisation;
+mod point_form;
 mod poster;
 mod release;
 mod run;
@@ -73,6 +75,8 @@ pub const PAGES: &[Route] = &[
     (Method::GET, "/manage/points/{id}/poster.png", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/poster.svg", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/venues/{id}/posters.pdf", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::GET, "/manage/points/{id}/code", Access::Roles(may::RegisterVenues::ROLES)),
+    (Method::POST, "/manage/points/{id}/code", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/manage/points/{id}/screens", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/manage/points/{id}/screens", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/manage/screens/{id}/end", Access::Roles(may::RegisterVenues::ROLES)),
@@ -140,6 +144,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(poster::files_of_venue)
         .service(poster::picture)
         .service(poster::pixels)
+        .service(code::show)
+        .service(code::change)
         .service(screens::list)
         .service(screens::add)
         .service(screens::end)

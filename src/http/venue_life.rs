@@ -13,7 +13,7 @@ use super::error::ApiError;
 use super::permissions::{RegisterVenues, ReviewVenues, SeeVenues};
 use super::point_forms::position_of;
 use super::venue_forms::{Draft, NewVenue, text};
-use super::venues::{Venue, detail, may_see, permitted, show};
+use super::venues::{Venue, detail, may_see, permitted, show, show_point};
 use super::web::Web;
 use super::write::{Reply, Write};
 use crate::domain::access::Role;
@@ -132,7 +132,9 @@ pub async fn enter(
     venue_staff::link(conn, owner, venue.id, Role::VenueManager).await?;
     let step = Taken { venue: &venue, action: "submitted", audited: "venue.registered", reason: "" };
     take_step(web, conn, actor, step).await?;
-    detail(web, conn, venue).await
+    // Whoever enters points reads their codes in the order in which they were named.
+    let points = draft.points.into_iter().map(|point| show_point(web, point)).collect::<Result<_, _>>()?;
+    Ok(Venue { points, ..detail(web, conn, venue).await? })
 }
 
 /// Moves a venue to another state.

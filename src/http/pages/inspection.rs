@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::desk::{Asked, Desk, Sent};
 use super::layout::{Layout, token};
-use super::manage::field;
 use super::trouble::detail;
+use super::venue_form::field;
 use super::view::go;
 use super::words::{self, Tone, badge};
 use crate::domain::inspection::{Agreement, Finding};

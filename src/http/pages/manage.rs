@@ -22,8 +22,6 @@ use crate::http::web::Web;
 use crate::http::write::transaction;
 use crate::store::register::{self, VenueRow};
 
-pub(super) use super::venue_form::field;
-
 /// Which page of the list.
 #[derive(Debug, Deserialize)]
 struct ListPage {

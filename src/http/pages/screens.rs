@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::desk::{Desk, Sent};
 use super::layout::{Layout, token};
-use super::manage::field;
+use super::venue_form::field;
 use super::view::go;
 use super::words;
 use crate::http::error::ApiError;

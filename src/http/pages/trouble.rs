@@ -139,6 +139,7 @@ fn field_name(field: &str) -> &str {
         "stops" | "stops.number" | "stops.name" | "stops.position" => "站点",
         "points" => "点位",
         "points.position" => "点位位置",
+        "points.mobile" => "点位是否移动",
         "role" => "角色",
         "login" => "用户名",
         "password" => "密码",

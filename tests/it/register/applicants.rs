@@ -91,6 +91,12 @@ async fn somebody_applies_corrects_and_is_approved_on_pages() {
     let page = applicant.get(&venue).await.text;
     assert!(page.contains("审核通过") && page.contains("改正后重新提交"), "{page}");
     assert_eq!(app.number("select count(*) from venues where state = 1").await, 1);
+    let add = format!("{venue}/points");
+    let gate = [("name", "后门"), ("lat_deg", "34.7470"), ("lng_deg", "113.6253"), ("mobile", "false")];
+    assert_eq!(applicant.fill(&venue, &add, &gate).await.leads_to(), venue);
+    assert_eq!(app.number("select count(*) from points where lat_deg = 34.7470 and not is_mobile").await, 1);
+    let half = [("name", "侧门"), ("lat_deg", "34.7470")];
+    assert_eq!(applicant.fill(&venue, &add, &half).await.status, 422);
     // An applicant sees nothing but the own venues.
     assert_eq!(applicant.get("/inspect").await.status, 403);
     let joined = app.rows("select actor from audit_entries where action = 'applicant.joined'").await;

@@ -100,8 +100,10 @@ pub struct Config {
     /// collection.
     #[arg(long, env)]
     pub poster_font: Option<FontFile>,
+
     /// The header in which a proxy before the service names the client, such as `X-Forwarded-For`; its last
     /// entry counts. Unset where there is no proxy, since anybody may send a header.
+    #[arg(long, env)]
     pub client_address_header: Option<String>,
 
     /// A file that shifts the clock, with which the demo plays two weeks in a minute.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::admin::{division, note};
+use super::admin::division;
 use super::auth::{Staff, new_token, token_hash};
 use super::error::ApiError;
 use super::permissions::Administer;
@@ -85,7 +85,7 @@ pub(crate) async fn add_staff(
             created_at: web.now(),
         };
         access::insert_staff(conn, &row).await?;
-        note(&web, conn, &actor, "staff.added", format!("staff {}", row.id)).await?;
+        actor.note(&web, conn, "staff.added", format!("staff {}", row.id)).await?;
         Ok(Reply::created(show_account(&row)?))
     };
     write.once(&web, &actor.name, work).await
@@ -121,7 +121,7 @@ pub(crate) async fn close_account(
         if !access::disable_staff(conn, *id, web.now()).await? {
             return Err(ApiError::NotFound("open account"));
         }
-        note(&web, conn, &staff.0, "staff.closed", format!("staff {id}")).await
+        staff.0.note(&web, conn, "staff.closed", format!("staff {id}")).await
     })
     .await?;
     Ok(HttpResponse::NoContent().finish())
@@ -176,7 +176,7 @@ pub(crate) async fn add_machine(
             created_at: now,
         };
         access::insert_machine(conn, &row).await?;
-        note(&web, conn, &actor, "machine.added", format!("machine {}", row.id)).await?;
+        actor.note(&web, conn, "machine.added", format!("machine {}", row.id)).await?;
         Ok(Reply::created(MachineToken { id: row.id, token, expires_at: row.expires_at }))
     };
     write.unkept(&web, work).await

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::auth::{Actor, Staff};
+use super::auth::Staff;
 use super::error::ApiError;
 use super::permissions::Administer;
 use super::scans::place;
@@ -19,7 +19,7 @@ use crate::domain::rule_pack::RulePack;
 use crate::domain::venue::Division;
 use crate::store::access::{self, ChannelRow, DeviceRow};
 use crate::store::letters::{self, IssuerRow};
-use crate::store::{audit, runs};
+use crate::store::runs;
 
 /// A new digital sentinel or gate.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -60,7 +60,7 @@ pub(crate) async fn add_device(
             created_at: web.now(),
         };
         access::insert_device(conn, &row).await?;
-        note(&web, conn, &actor, "device.added", format!("device {}", row.id)).await?;
+        actor.note(&web, conn, "device.added", format!("device {}", row.id)).await?;
         Ok(Reply::created(Made { id: row.id.to_string() }))
     };
     write.once(&web, &actor.name, work).await
@@ -100,7 +100,7 @@ pub(crate) async fn put_channel(
             created_at: web.now(),
         };
         access::upsert_channel(conn, &row).await?;
-        note(&web, conn, &actor, "channel.put", format!("channel {id}")).await?;
+        actor.note(&web, conn, "channel.put", format!("channel {id}")).await?;
         Ok(Reply::ok(Made { id }))
     };
     write.once(&web, &actor.name, work).await
@@ -140,7 +140,7 @@ pub(crate) async fn put_issuer(
             created_at: web.now(),
         };
         letters::upsert_issuer(conn, &row).await?;
-        note(&web, conn, &actor, "issuer.put", format!("issuer {id}")).await?;
+        actor.note(&web, conn, "issuer.put", format!("issuer {id}")).await?;
         Ok(Reply::ok(Made { id }))
     };
     write.once(&web, &actor.name, work).await
@@ -168,7 +168,7 @@ pub(crate) async fn load_pack(
         if !runs::load_pack(conn, &pack, &form.text, web.now()).await? {
             return Err(ApiError::Conflict("this version is there with another text; raise the version"));
         }
-        note(&web, conn, &actor, "rule_pack.loaded", pack.name()).await?;
+        actor.note(&web, conn, "rule_pack.loaded", pack.name()).await?;
         Ok(Reply::created(Made { id: pack.name() }))
     };
     write.once(&web, &actor.name, work).await
@@ -202,16 +202,4 @@ fn web_address(field: &'static str, url: &url::Url) -> Result<String, ApiError> 
     } else {
         Err(ApiError::invalid(field, "must be an http or https address"))
     }
-}
-
-/// Writes down what an administrator did.
-pub(super) async fn note(
-    web: &Web,
-    conn: &mut AsyncPgConnection,
-    actor: &Actor,
-    action: &'static str,
-    subject: String,
-) -> Result<(), ApiError> {
-    let act = audit::Act { actor: &actor.name, action, subject, detail: serde_json::json!({}) };
-    Ok(audit::append(conn, act, web.now()).await?)
 }

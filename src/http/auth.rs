@@ -8,6 +8,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use data_encoding::BASE64URL_NOPAD;
+use diesel_async::AsyncPgConnection;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -79,6 +80,18 @@ impl Actor {
     /// A person's id; machines are refused.
     pub fn person(&self) -> Result<Uuid, ApiError> {
         if self.is_person { Ok(self.id) } else { Err(ApiError::Forbidden("only a person may do this")) }
+    }
+
+    /// Writes down what they did, in the transaction that does it.
+    pub async fn note(
+        &self,
+        web: &Web,
+        conn: &mut AsyncPgConnection,
+        action: &'static str,
+        subject: String,
+    ) -> Result<(), ApiError> {
+        let act = audit::Act { actor: &self.name, action, subject, detail: serde_json::json!({}) };
+        Ok(audit::append(conn, act, web.now()).await?)
     }
 
     /// Refuses, and writes down, what belongs to another jurisdiction.

@@ -89,7 +89,9 @@ pub(crate) async fn correct_venue(
         let row = super::venue_changes::correct(&web, conn, &actor, *id, form).await?;
         Ok(Reply::ok(detail(&web, conn, row).await?))
     };
-    write.once(&web, &actor.name, work).await
+    let answer = write.once(&web, &actor.name, work).await?;
+    web.tell_venue(*id).await;
+    Ok(answer)
 }
 
 /// Approves, rejects, suspends or closes a venue. Nobody approves what they have entered themselves.

@@ -21,7 +21,7 @@ use crate::domain::numbered::Numbered;
 use crate::domain::place_code::PlaceCode;
 use crate::domain::venue::{Division, Granularity, OrganisationKind, PointId, VenueState};
 use crate::store::register::{self, OrganisationRow, PointRow, VenueRow};
-use crate::store::{StoreError, access, audit, organisations, venue_life, venue_staff};
+use crate::store::{StoreError, access, organisations, venue_life, venue_staff};
 
 /// How many venues one page of a list holds.
 pub const PAGE: i64 = 50;
@@ -202,7 +202,9 @@ pub(crate) async fn add_point(
     let work = async |conn: &mut AsyncPgConnection, form| {
         Ok(Reply::created(add(&web, conn, &actor, &venue, form).await?))
     };
-    write.once(&web, &actor.name, work).await
+    let answer = write.once(&web, &actor.name, work).await?;
+    web.tell_venue(*id).await;
+    Ok(answer)
 }
 
 /// The venue, when the caller answers for it: an inspector's or investigator's by division, a manager's
@@ -275,7 +277,7 @@ pub async fn add(
 ) -> Result<Point, ApiError> {
     let row = form.row(web, venue, area_of(venue)?.as_ref())?;
     register::insert_points(conn, std::slice::from_ref(&row)).await?;
-    note(web, conn, actor, "point.added", format!("point {}", row.id)).await?;
+    actor.note(web, conn, "point.added", format!("point {}", row.id)).await?;
     show_point(web, row)
 }
 
@@ -352,15 +354,4 @@ pub fn show_point(web: &Web, row: PointRow) -> Result<Point, ApiError> {
 /// Whether somebody sees only the venues that they work at.
 pub fn only_own(actor: &Actor) -> bool {
     !actor.is(Role::Inspector) && !actor.is(Role::Investigator)
-}
-
-async fn note(
-    web: &Web,
-    conn: &mut AsyncPgConnection,
-    actor: &Actor,
-    action: &'static str,
-    subject: String,
-) -> Result<(), ApiError> {
-    let act = audit::Act { actor: &actor.name, action, subject, detail: serde_json::json!({}) };
-    Ok(audit::append(conn, act, web.now()).await?)
 }

@@ -263,3 +263,31 @@ async fn no_more_than_a_step_is_judged_at_once_and_all_are_in_the_end() {
         2501
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_replaces_and_ends_codes_on_the_page() {
+    let app = TestApp::start().await;
+    let place = app.venue("老茶馆", "teahouse").await;
+    let browser = app.desk(&manager_of(&app, &place.venue).await);
+    let page = format!("/manage/points/{}/code", place.point);
+    let generation =
+        async || app.number(&format!("select generation from points where id = {}", place.point)).await;
+    let turned = browser.fill(&page, &page, &[("change", "rotate")]).await;
+    assert_eq!((turned.leads_to(), generation().await), (page.as_str(), 2));
+    assert!(browser.get(&page).await.text.contains("旧海报有效至"));
+    let past = browser.fill(&page, &page, &[("change", "expire"), ("expires_at", "2020-01-01T00:00")]).await;
+    assert_eq!(past.status, 422, "{}", past.text);
+    let ended = browser.fill(&page, &page, &[("change", "expire"), ("expires_at", "2026-06-01T18:00")]).await;
+    assert_eq!(ended.leads_to(), page);
+    assert!(browser.get(&page).await.text.contains("2026年6月1日 18:00"));
+    browser.fill(&page, &page, &[("change", "expire"), ("expires_at", "")]).await;
+    assert_eq!(app.number("select count(*) from points where expires_at is not null").await, 0);
+    let unsure = browser.fill(&page, &page, &[("change", "revoke")]).await;
+    assert_eq!(unsure.status, 422);
+    browser.fill(&page, &page, &[("change", "revoke"), ("sure", "yes")]).await;
+    assert_eq!(app.number("select count(*) from points where revoked_at is not null").await, 1);
+    let shown = browser.get(&page).await.text;
+    assert!(shown.contains("已作废") && !shown.contains("name=\"change\""), "{shown}");
+    let stranger = app.desk(&app.staff(Role::VenueManager, "410000").await);
+    assert_eq!(stranger.get(&page).await.status, 403);
+}

@@ -110,7 +110,10 @@ pub(super) async fn take_correction(
         transaction(&mut conn, async |conn| correct(&web, conn, actor, *id, new).await).await
     };
     match corrected.await {
-        Ok(_) => Ok(go(&format!("/manage/venues/{id}"))),
+        Ok(_) => {
+            web.tell_venue(*id).await;
+            Ok(go(&format!("/manage/venues/{id}")))
+        }
         Err(error @ ApiError::Invalid { .. }) => {
             let (state, action) = (register::venue_state(row.state)?, format!("/manage/venues/{id}/edit"));
             Ok(form(&desk, &web, correction(&desk.view, state, &action), &filled, Some(&error)))

@@ -75,6 +75,7 @@ pub(super) async fn add_point(
     let new = sent.form.read()?;
     let mut conn = web.app.store.conn().await?;
     transaction(&mut conn, async |conn| add(&web, conn, actor, &venue, new).await).await?;
+    web.tell_venue(*id).await;
     Ok(go(&format!("/manage/venues/{id}")))
 }
 

@@ -171,7 +171,7 @@ fn result(desk: &Desk<ReviewVenues>, found: &PosterCheck, filled: &Filled) -> Ma
             dt { (t("登记地址", "Registered address")) }
             dd { (found.address) }
             dt { (t("登记位置", "Registered place")) }
-            dd { (found.lat_deg) ", " (found.lng_deg) }
+            dd { (words::position(found.lat_deg, found.lng_deg)) }
             dt { (t("与您的位置", "Beside where you stand")) }
             dd #agreement { (agreement(desk, found)) }
             dt { (t("使用情况", "Usage")) }

@@ -35,7 +35,7 @@ pub(super) fn timeline(view: &View, rows: Vec<StepRow>) -> Result<Markup, ApiErr
 /// Every field of a venue that is filled in.
 pub(super) fn fields(view: &View, category: &str, venue: &Venue) -> Markup {
     let t = |zh, en| view.say(zh, en);
-    let position = format!("{}, {}", venue.lat_deg, venue.lng_deg);
+    let position = words::position(venue.lat_deg, venue.lng_deg);
     let capacity = venue.capacity.map(|count| count.to_string()).unwrap_or_default();
     let stops = venue.stops.iter().map(|stop| format!("{} {}", stop.number, stop.name)).collect::<Vec<_>>();
     let outline = if venue.outline.is_some() { t("已登记", "registered") } else { "" };

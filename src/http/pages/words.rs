@@ -193,6 +193,11 @@ pub(super) fn kind_word(kind: OrganisationKind) -> &'static str {
     }
 }
 
+/// A position to five decimals, which is a metre.
+pub(super) fn position(lat_deg: f64, lng_deg: f64) -> String {
+    format!("{lat_deg:.5}, {lng_deg:.5}")
+}
+
 /// A length of time in minutes, or hours and minutes.
 pub(super) fn duration(lang: Lang, secs: i64) -> String {
     let (hours, mins) = (secs / 3600, secs % 3600 / 60);

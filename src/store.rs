@@ -22,6 +22,7 @@ pub mod runs;
 pub mod scans;
 pub mod schema;
 pub mod screens;
+pub mod stops;
 pub mod usage;
 pub mod venue_life;
 pub mod venue_staff;

@@ -14,7 +14,7 @@ use crate::domain::numbered::Numbered;
 use crate::domain::position::{POINT_RESOLUTION, Position, cell_to_i64};
 use crate::domain::venue::{Granularity, PointId};
 use crate::store::register::{PointRow, VenueRow};
-use crate::store::venue_life::StopRow;
+use crate::store::stops::StopRow;
 
 /// How many points a venue may be entered with.
 pub const POINTS_MAX: usize = 200;

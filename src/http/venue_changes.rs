@@ -14,7 +14,8 @@ use crate::domain::exposure::grid_cell;
 use crate::domain::position::{cell_from_i64, cell_to_i64};
 use crate::domain::venue::VenueState;
 use crate::store::register::{self, OrganisationRow, VenueRow};
-use crate::store::venue_life::{self, StopRow};
+use crate::store::stops::{self, StopRow};
+use crate::store::venue_life;
 use crate::store::{StoreError, organisations};
 
 /// Why place and ground stay as they were approved: stays, cells and posters hang on them.
@@ -70,9 +71,9 @@ async fn resubmit(
         ..draft.venue
     };
     let mut changed = differences(&old, &new);
-    if venue_life::stops(conn, old.id).await? != stops {
-        venue_life::delete_stops(conn, old.id).await?;
-        venue_life::insert_stops(conn, &stops).await?;
+    if stops::of_venue(conn, old.id).await? != stops {
+        stops::delete(conn, old.id).await?;
+        stops::insert(conn, &stops).await?;
         changed.push("stops");
     }
     venue_life::update_venue(conn, &new).await?;
@@ -117,7 +118,7 @@ async fn change(
     if changed.is_empty() {
         return Ok(old);
     }
-    venue_life::insert_stops(conn, &more).await?;
+    stops::insert(conn, &more).await?;
     venue_life::update_venue(conn, &new).await?;
     let transferred = new.organisation_id != old.organisation_id;
     let (action, audited) =
@@ -163,7 +164,7 @@ async fn further_stops(
     old: &VenueRow,
     given: Vec<StopRow>,
 ) -> Result<Vec<StopRow>, ApiError> {
-    let known = venue_life::stops(conn, old.id).await?;
+    let known = stops::of_venue(conn, old.id).await?;
     if given.is_empty() || known.iter().all(|stop| given.contains(stop)) {
         return Ok(given.into_iter().filter(|stop| !known.contains(stop)).collect());
     }

@@ -13,7 +13,7 @@ use crate::domain::numbered::Numbered;
 use crate::domain::position::{POINT_RESOLUTION, Position, cell_to_i64};
 use crate::domain::venue::{CreditCode, Division, OrganisationKind, VenueState};
 use crate::store::register::{OrganisationRow, PointRow, VenueRow};
-use crate::store::venue_life::StopRow;
+use crate::store::stops::StopRow;
 
 /// An application for a venue, or its correction.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]

@@ -21,7 +21,7 @@ use crate::domain::likeness::is_same_legal_name;
 use crate::domain::venue::VenueState;
 use crate::store::register::{self, OrganisationRow, VenueRow};
 use crate::store::venue_life::{self, NewStep, StepRow};
-use crate::store::{access, audit, divisions, organisations, venue_staff};
+use crate::store::{access, audit, divisions, organisations, stops, venue_staff};
 
 /// How many venues of one account may wait for a review at a time.
 pub const WAITING_MAX: i64 = 20;
@@ -129,7 +129,7 @@ pub async fn enter(
     let organisation = organisation_for(conn, &draft.organisation, None).await?;
     let venue = VenueRow { organisation_id: organisation.id, ..draft.venue };
     register::insert_venues(conn, std::slice::from_ref(&venue)).await?;
-    venue_life::insert_stops(conn, &draft.stops).await?;
+    stops::insert(conn, &draft.stops).await?;
     register::insert_points(conn, &draft.points).await?;
     venue_staff::link(conn, owner, venue.id, Role::VenueManager).await?;
     let step = Taken { venue: &venue, action: "submitted", audited: "venue.registered", reason: "" };

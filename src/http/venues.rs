@@ -21,7 +21,7 @@ use crate::domain::numbered::Numbered;
 use crate::domain::place_code::PlaceCode;
 use crate::domain::venue::{Division, Granularity, OrganisationKind, PointId, VenueState};
 use crate::store::register::{self, OrganisationRow, PointRow, VenueRow};
-use crate::store::{StoreError, access, organisations, venue_life, venue_staff};
+use crate::store::{StoreError, access, organisations, stops, venue_staff};
 
 /// How many venues one page of a list holds.
 pub const PAGE: i64 = 50;
@@ -312,7 +312,7 @@ pub async fn detail(web: &Web, conn: &mut AsyncPgConnection, row: VenueRow) -> R
     let points = register::points_of_venue(conn, row.id).await?;
     let organisation = organisations::organisation(conn, row.organisation_id).await?;
     let organisation = organisation.ok_or(StoreError::Corrupt("venues"))?;
-    let stops = venue_life::stops(conn, row.id).await?.into_iter().map(|stop| Stop {
+    let stops = stops::of_venue(conn, row.id).await?.into_iter().map(|stop| Stop {
         number: stop.number,
         name: stop.name,
         lat_deg: stop.lat_deg,

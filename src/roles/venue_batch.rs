@@ -21,8 +21,9 @@ use crate::domain::position::{POINT_RESOLUTION, Position, cell_to_i64};
 use crate::domain::venue::PointId;
 use crate::store::StoreError;
 use crate::store::audit::{self, Act};
-use crate::store::imports::{self, StopRow};
+use crate::store::imports;
 use crate::store::register::{self, OrganisationRow, PointRow, VenueRow};
+use crate::store::stops::{self, StopRow};
 
 /// How many rows one statement enters; Postgres takes 65,535 values in one.
 const ROWS_AT_ONCE: usize = 1000;
@@ -148,7 +149,7 @@ async fn store(
         register::insert_points(conn, some).await?;
     }
     for some in stops.chunks(ROWS_AT_ONCE) {
-        imports::insert_stops(conn, some).await?;
+        stops::insert(conn, some).await?;
     }
     Ok(points.len())
 }

@@ -9,7 +9,7 @@ use h3o::CellIndex;
 use uuid::Uuid;
 
 use super::register::{OrganisationRow, VenueRow, venue_state};
-use super::schema::{organisations, points, stops, venues};
+use super::schema::{organisations, points, venues};
 use super::{StoreError, sound};
 use crate::domain::position::cell_from_i64;
 use crate::domain::venue::{PointId, VenueState};
@@ -48,32 +48,6 @@ pub async fn update_details(conn: &mut AsyncPgConnection, row: &VenueRow) -> Res
         venues::contact_phone.eq(&row.contact_phone),
     );
     diesel::update(venues::table.find(row.id)).set(change).execute(conn).await?;
-    Ok(())
-}
-
-/// A stop of a line.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
-#[diesel(table_name = stops)]
-pub struct StopRow {
-    /// The line.
-    pub venue_id: Uuid,
-    /// Counts along the line.
-    pub number: i16,
-    /// Name.
-    pub name: String,
-    /// Degrees north.
-    pub lat_deg: f64,
-    /// Degrees east.
-    pub lng_deg: f64,
-    /// Cell at the resolution of points.
-    pub cell: i64,
-    /// The companion cell.
-    pub grid_cell: i64,
-}
-
-/// Adds stops of lines.
-pub async fn insert_stops(conn: &mut AsyncPgConnection, rows: &[StopRow]) -> Result<(), StoreError> {
-    diesel::insert_into(stops::table).values(rows).execute(conn).await?;
     Ok(())
 }
 

@@ -7,9 +7,9 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::imports::StopRow;
 use super::register::{OrganisationRow, PointRow, VenueRow, division_pattern, venue_state};
 use super::schema::{organisations, points, stops, venues};
+use super::stops::StopRow;
 use super::{StoreError, sound};
 use crate::domain::numbered::Numbered;
 use crate::domain::register_file::{PointRecord, Record, StopRecord};

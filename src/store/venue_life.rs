@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::StoreError;
 use super::register::VenueRow;
-use super::schema::{points, stops, venue_steps, venues};
+use super::schema::{points, venue_steps, venues};
 use crate::domain::numbered::Numbered;
 use crate::domain::venue::VenueState;
 
@@ -47,26 +47,6 @@ pub struct NewStep<'a> {
     pub state: VenueState,
     /// Why.
     pub reason: &'a str,
-}
-
-/// A stop of a line.
-#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = stops)]
-pub struct StopRow {
-    /// The line.
-    pub venue_id: Uuid,
-    /// Its number on the line, from 1.
-    pub number: i16,
-    /// Its name.
-    pub name: String,
-    /// Degrees north.
-    pub lat_deg: f64,
-    /// Degrees east.
-    pub lng_deg: f64,
-    /// Cell at the resolution of points.
-    pub cell: i64,
-    /// The companion cell.
-    pub grid_cell: i64,
 }
 
 /// Writes a step down. The caller has appended to the audit log in the same transaction, whose lock keeps
@@ -160,24 +140,6 @@ pub async fn move_points(
     let own = points::table.filter(points::venue_id.eq(venue_id)).filter(points::lat_deg.is_null());
     let change = (points::cell.eq(cell), points::grid_cell.eq(grid_cell));
     diesel::update(own).set(change).execute(conn).await?;
-    Ok(())
-}
-
-/// The stops of a line in their order.
-pub async fn stops(conn: &mut AsyncPgConnection, venue_id: Uuid) -> Result<Vec<StopRow>, StoreError> {
-    let own = stops::table.filter(stops::venue_id.eq(venue_id)).order(stops::number);
-    Ok(own.select(StopRow::as_select()).load(conn).await?)
-}
-
-/// Adds stops to a line.
-pub async fn insert_stops(conn: &mut AsyncPgConnection, rows: &[StopRow]) -> Result<(), StoreError> {
-    diesel::insert_into(stops::table).values(rows).execute(conn).await?;
-    Ok(())
-}
-
-/// Takes all stops from a line, of which nobody has scanned any.
-pub async fn delete_stops(conn: &mut AsyncPgConnection, venue_id: Uuid) -> Result<(), StoreError> {
-    diesel::delete(stops::table.filter(stops::venue_id.eq(venue_id))).execute(conn).await?;
     Ok(())
 }
 

@@ -290,4 +290,10 @@ async fn a_manager_replaces_and_ends_codes_on_the_page() {
     assert!(shown.contains("已作废") && !shown.contains("name=\"change\""), "{shown}");
     let stranger = app.desk(&app.staff(Role::VenueManager, "410000").await);
     assert_eq!(stranger.get(&page).await.status, 403);
+    // The poster's page still leads an inspector on, who sees why it does not answer.
+    let inspector = app.desk(&app.staff(Role::Inspector, "410100").await);
+    let link = format!("/inspect/poster?code={}", place.code);
+    assert!(inspector.get(&format!("/{}", place.code)).await.text.contains(&link));
+    let found = inspector.fill(&link, "/inspect/poster", &[("code", place.code.as_str())]).await;
+    assert!(found.text.contains("编码无效"), "{}", found.text);
 }

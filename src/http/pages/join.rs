@@ -113,7 +113,7 @@ fn gone(view: &View) -> HttpResponse {
         "This invitation is over",
         "The link was used, ended or is too old. Ask the venue's manager for a new one.",
     );
-    refuse(view, StatusCode::NOT_FOUND, Tone::Over, chinese, english)
+    refuse(view, StatusCode::NOT_FOUND, Tone::Over, chinese, english, None)
 }
 
 fn what_for(view: &View, invited: &Invited<'_>) -> Markup {

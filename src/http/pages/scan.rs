@@ -67,7 +67,7 @@ pub(super) async fn show(
         Err(refusal) => return Ok(refusal),
     };
     if let Err(why) = place.code.check(&place.facts, now, now) {
-        return Ok(not_in_force(&view, why));
+        return Ok(not_in_force(&view, why, &code));
     }
     let way_on = match &visitor {
         Ok(visitor) => buttons(&view, &web, &place, visitor)?,
@@ -80,7 +80,7 @@ pub(super) async fn show(
             h2 { (view.say("记录什么", "What is recorded")) }
             p { (view.say("场所、点位、时间和您的代号，不含姓名、证件号码和手机号。", "Venue, point, time and your pseudonym; no name, number or phone. ")) (kept_for(&view, &web)) }
         }
-        p.small { a href={ "/inspect/poster?code=" (place.signed(&web)?) } rel="nofollow" { (view.say("核查人员入口", "For inspectors")) } }
+        (for_inspectors(&view, &code))
     };
     Ok(page(&view, StatusCode::OK, &place.facts.venue_name, &body))
 }
@@ -101,7 +101,7 @@ pub(super) async fn take(
     let opened = form.opened.as_deref();
     let opened = opened.and_then(|text| in_time(&web, text, visitor.token.visitor, &place.code, now));
     if let Err(why) = in_force(&place.code, opened, &place.facts, pressed_at(form.id, now), now) {
-        return Ok(not_in_force(&view, why));
+        return Ok(not_in_force(&view, why, &code));
     }
     let receipt = scan(&web, &visitor, code.into_inner(), &form).await?;
     let body = result(&view, &web, &receipt, form.direction);
@@ -185,6 +185,7 @@ async fn find(
                 "This is not a genuine place code",
                 "The code does not check, or the poster is not one of ours. Do not enter anything on pages you do not know, and please tell the staff.",
             ),
+            None,
         )
     };
     match place(web, text, now).await {
@@ -194,8 +195,17 @@ async fn find(
     }
 }
 
-fn not_in_force(view: &View, why: NotInForce) -> HttpResponse {
-    let refuse = |status, chinese, english| refuse(view, status, Tone::Stopped, chinese, english);
+/// The way to the inspector's page about this poster. The code has the form of one, so it can stand in an address.
+fn for_inspectors(view: &View, code: &str) -> Markup {
+    html! {
+        p.small { a href={ "/inspect/poster?code=" (code) } rel="nofollow" { (view.say("核查人员入口", "For inspectors")) } }
+    }
+}
+
+fn not_in_force(view: &View, why: NotInForce, code: &str) -> HttpResponse {
+    let further = for_inspectors(view, code);
+    let refuse =
+        |status, chinese, english| refuse(view, status, Tone::Stopped, chinese, english, Some(&further));
     match why {
         NotInForce::Venue => refuse(
             StatusCode::CONFLICT,

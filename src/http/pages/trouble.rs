@@ -5,7 +5,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
-use maud::html;
+use maud::{Markup, html};
 use url::form_urlencoded;
 
 use super::layout::page;
@@ -69,13 +69,14 @@ pub(super) fn explain(view: &View, error: &ApiError, back: &str) -> HttpResponse
     page(view, error.status_code(), title, &body)
 }
 
-/// The page that says why something is not there for a visitor.
+/// The page that says why something is not there for a visitor, and perhaps a way on.
 pub(super) fn refuse(
     view: &View,
     status: StatusCode,
     tone: Tone,
     chinese: (&str, &str),
     english: (&str, &str),
+    further: Option<&Markup>,
 ) -> HttpResponse {
     let title = view.say(chinese.0, english.0);
     let body = html! {
@@ -83,6 +84,7 @@ pub(super) fn refuse(
             (shape(tone)) h1 { (title) } p { (view.say(chinese.1, english.1)) }
         }
         p { a.button href="/" { (view.say("手动输入编码", "Type a code")) } }
+        @if let Some(further) = further { (further) }
     };
     page(view, status, title, &body)
 }

@@ -71,7 +71,7 @@ async fn somebody_applies_corrects_and_is_approved_on_pages() {
 
     let inspector = app.desk(&app.staff(Role::Inspector, "410100").await);
     let page = inspector.get("/inspect").await.text;
-    for part in ["星河餐厅", "花园路街道", "91330100799655058B", "34.7466, 113.6253", "13800000000"]
+    for part in ["星河餐厅", "花园路街道", "91330100799655058B", "34.74660, 113.62530", "13800000000"]
     {
         assert!(page.contains(part), "{part}: {page}");
     }

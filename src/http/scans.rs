@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::auth::{Vouched, check_form};
+use super::auth::Vouched;
 use super::error::ApiError;
 use super::web::Web;
 use super::write::Write;
@@ -285,11 +285,6 @@ pub fn receipt(web: &Web, scan: &Scan, facts: &PointFacts) -> ScanReceipt {
         late: scan.received_at - scan.occurred_at > LATE_FROM,
         receipt: receipt.seal(web.app.keys.token()),
     }
-}
-
-/// Refuses a page's form that does not belong to the visitor token.
-pub fn check_visitor_form(web: &Web, visitor: &Vouched, token: &str) -> Result<(), ApiError> {
-    check_form(web, &visitor.text, token)
 }
 
 fn phone_cell(text: &str) -> Result<CellIndex, ApiError> {

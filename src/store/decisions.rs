@@ -206,19 +206,6 @@ pub async fn ending(
     Ok(over.select(AssignmentRow::as_select()).load(conn).await?)
 }
 
-/// The open assignments of a visitor.
-pub async fn open_of_visitor(
-    conn: &mut AsyncPgConnection,
-    visitor: Uuid,
-) -> Result<Vec<AssignmentRow>, StoreError> {
-    let open = [AssignmentState::Released, AssignmentState::Delivered].map(Numbered::number);
-    let own = assignments::table
-        .filter(assignments::visitor.eq(visitor))
-        .filter(assignments::state.eq_any(open))
-        .order(assignments::id);
-    Ok(own.select(AssignmentRow::as_select()).load(conn).await?)
-}
-
 /// How many assignments of a run there are, by class, colour and state.
 pub async fn counts_of_run(conn: &mut AsyncPgConnection, run_id: Uuid) -> Result<Vec<Count>, StoreError> {
     Ok(sql_query(

@@ -90,6 +90,7 @@ fn scans(count: usize) -> Vec<Scan> {
                 method: Method::Own,
                 presence: Presence::Plausible,
                 party: None,
+                corrects: None,
             }
         })
         .collect();

@@ -30,6 +30,8 @@ pub enum Direction {
     Exit = 1,
     /// Past: opens a window of two minutes.
     Passing = 2,
+    /// Takes back a scan that was handed in by mistake. Both are kept; the stays follow.
+    Void = 3,
 }
 
 /// Who held what in front of what.
@@ -65,7 +67,7 @@ pub enum Presence {
 }
 
 impl Numbered for Direction {
-    const ALL: &'static [Self] = &[Self::Entry, Self::Exit, Self::Passing];
+    const ALL: &'static [Self] = &[Self::Entry, Self::Exit, Self::Passing, Self::Void];
 
     fn number(self) -> i16 {
         self as i16
@@ -111,6 +113,9 @@ pub struct Scan {
     pub presence: Presence,
     /// The party that came together, when several did.
     pub party: Option<Uuid>,
+    /// The scan that a void takes back: one of the same visitor, point, moment and method that was handed
+    /// in by others. `None` in all other scans.
+    pub corrects: Option<Uuid>,
 }
 
 /// Why the time of a scan is refused.

@@ -11,8 +11,11 @@
 //! 3. A scan elsewhere ends the window at that moment.
 //! 4. An exit at the same point ends it at that moment, also later than assumed, up to the category's
 //!    longest stay. An exit without an entry opens nothing.
-//! 5. A contradicted scan makes a stay of its own and changes no other, or a forged scan could be used
+//! 5. A void takes a scan back that others handed in: neither counts.
+//! 6. A contradicted scan makes a stay of its own and changes no other, or a forged scan could be used
 //!    to cut a true stay short.
+
+use std::collections::HashSet;
 
 use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta, Utc};
 use h3o::CellIndex;
@@ -21,7 +24,7 @@ use uuid::Uuid;
 
 use super::catalogue::{Category, LONGEST_STAY, next_local_time};
 use super::numbered::Numbered;
-use super::scan::{Direction, Presence, Scan};
+use super::scan::{Direction, Method, Presence, Scan};
 use super::span::Span;
 use super::venue::PointId;
 use super::visitor::Visitor;
@@ -77,6 +80,7 @@ pub struct Stay {
 /// The stays that follow from one visitor's scans. `scans` come with the category of their venue and
 /// in any order; the result is ordered by beginning.
 pub fn stays_of(mut scans: Vec<(Scan, &Category)>, offset: FixedOffset) -> Vec<Stay> {
+    take_back(&mut scans);
     scans.sort_by_key(|(scan, _)| (scan.occurred_at, scan.id));
     let mut stays = Vec::new();
     let mut current: Option<Window> = None;
@@ -93,6 +97,7 @@ pub fn stays_of(mut scans: Vec<(Scan, &Category)>, offset: FixedOffset) -> Vec<S
                     window.leave(scan, category);
                 }
             }
+            Direction::Void => {}
             Direction::Entry | Direction::Passing => match &mut current {
                 Some(window) if window.continues(scan, offset) => window.carry_on(scan, category, offset),
                 _ => {
@@ -105,6 +110,18 @@ pub fn stays_of(mut scans: Vec<(Scan, &Category)>, offset: FixedOffset) -> Vec<S
     stays.extend(current.map(|window| window.stay));
     stays.sort_by_key(|stay| (stay.span.from(), stay.id));
     stays
+}
+
+/// Leaves out the voids and what they take back. A void names the moment of its scan too, so that it lies
+/// within the same reach; a visitor's own scan is nobody else's to take back.
+fn take_back(scans: &mut Vec<(Scan, &Category)>) {
+    let key = |scan: &Scan, id: Uuid| (id, scan.point, scan.occurred_at, scan.method.number());
+    let voids: HashSet<_> = scans.iter().filter_map(|(scan, _)| Some(key(scan, scan.corrects?))).collect();
+    let stands = |scan: &Scan| {
+        scan.direction != Direction::Void
+            && (scan.method == Method::Own || !voids.contains(&key(scan, scan.id)))
+    };
+    scans.retain(|(scan, _)| stands(scan));
 }
 
 /// Which stays a scan at `occurred_at` may change (those that begin inside), and which scans must be
@@ -196,7 +213,7 @@ impl Window {
 fn assumed_end(scan: &Scan, category: &Category, offset: FixedOffset) -> (DateTime<Utc>, EndedBy) {
     let secs = match scan.direction {
         Direction::Passing => i64::from(PASSING_SECS),
-        Direction::Entry | Direction::Exit => i64::from(category.usual_mins) * 60,
+        Direction::Entry | Direction::Exit | Direction::Void => i64::from(category.usual_mins) * 60,
     };
     let usual = scan.occurred_at + TimeDelta::seconds(secs);
     match category.next_closing(scan.occurred_at, offset) {

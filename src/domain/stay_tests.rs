@@ -30,6 +30,7 @@ fn scan(number: u128, point: u64, mins: i64, direction: Direction) -> Scan {
         method: Method::Own,
         presence: Presence::Unproven,
         party: None,
+        corrects: None,
     }
 }
 
@@ -111,6 +112,27 @@ fn a_contradicted_scan_cuts_nothing_short() {
     forged.presence = Presence::Contradicted;
     let scans = [scan(1, 1, 0, Entry), forged, scan(3, 1, 40, Exit)];
     assert_eq!(told(&scans), [(1, 0, 40, Left), (2, 30, 120, Assumed)]);
+}
+
+#[test]
+fn a_void_takes_back_what_was_handed_in_and_nothing_else() {
+    let by_staff = |mut scan: Scan| {
+        scan.method = Method::Staff;
+        scan
+    };
+    let void = |of: u128, point, mins| {
+        let mut void = by_staff(scan(9, point, mins, Direction::Void));
+        void.corrects = Some(Uuid::from_u128(of));
+        void
+    };
+    let handed = by_staff(scan(2, 2, 30, Entry));
+    let with = |void: Scan| told(&[scan(1, 1, 0, Entry), handed.clone(), void]);
+    assert_eq!(with(void(2, 2, 30)), [(1, 0, 90, Assumed)]);
+    let both = [(1, 0, 30, NextScan), (2, 30, 120, Assumed)];
+    assert_eq!(with(void(1, 1, 0)), both, "a visitor's own scan is not theirs to take back");
+    assert_eq!(with(void(2, 2, 31)), both, "it names the moment");
+    assert_eq!(with(void(2, 1, 30)), both, "and the point");
+    assert_eq!(told(&[void(2, 2, 30)]), []);
 }
 
 fn any_scans() -> impl Strategy<Value = Vec<Scan>> {

@@ -157,6 +157,9 @@ async fn read(
     row: &HandedScan,
     received_at: DateTime<Utc>,
 ) -> Result<Accepted, ApiError> {
+    if row.direction == Some(Direction::Void) {
+        return Err(ApiError::invalid("direction", "must be entry, exit or passing"));
+    }
     // The code first: a MAC costs a microsecond, a signature tens of them.
     let (code, facts) = where_at(web, source, row, received_at).await?;
     let in_force = code.check(&facts, row.occurred_at, received_at);

@@ -137,6 +137,9 @@ pub async fn take_own(
             "is needed beside `id`, so that a retry is the same scan",
         ));
     }
+    if scan.direction == Some(Direction::Void) {
+        return Err(ApiError::invalid("direction", "must be entry, exit or passing"));
+    }
     let (code, facts) = place(web, &scan.code, received_at).await?;
     let occurred_at = scan.occurred_at.unwrap_or(received_at);
     let opened = opened.and_then(|text| in_time(web, text, visitor, &code, received_at));
@@ -246,6 +249,7 @@ pub fn accept(
         method: new.method,
         presence: new.presence,
         party: new.party,
+        corrects: None,
     };
     let window = window(web, facts, &scan, received_at)?;
     Ok(Accepted { scan, window })
@@ -258,6 +262,7 @@ fn window(web: &Web, facts: &PointFacts, scan: &Scan, now: DateTime<Utc>) -> Res
         return Ok(None);
     }
     let span = match scan.direction {
+        Direction::Void => return Ok(None),
         Direction::Exit => Span::lasting(scan.occurred_at - TimeDelta::seconds(1), 1),
         Direction::Entry | Direction::Passing => {
             let category = web.app.catalogue.get(&facts.category);

@@ -50,11 +50,9 @@ impl Intake {
         if conn.xlen::<_, u64>(&key).await? >= self.log_length_max {
             return Err(IntakeError::Full);
         }
-        let mut pipeline = redis::pipe();
-        for one in own {
-            pipeline.xadd(&key, "*", &[("s", encode(&one.scan))]).ignore();
-        }
-        Ok(pipeline.query_async(&mut conn).await?)
+        let entry = encode(own.iter().map(|one| &one.scan));
+        conn.xadd::<_, _, _, _, String>(&key, "*", &[("s", entry)]).await?;
+        Ok(())
     }
 
     /// The windows serve counts of the moment; the scans are safe already, so a failure here is no

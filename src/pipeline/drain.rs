@@ -67,15 +67,14 @@ async fn read(
     entries: &[LogEntry],
     now: DateTime<Utc>,
 ) -> anyhow::Result<Vec<Scan>> {
-    let mut scans = Vec::with_capacity(entries.len());
+    let mut scans = Vec::new();
     for entry in entries {
-        match decode(&entry.record) {
-            Ok(scan) => scans.push(scan),
-            Err(error) => {
-                tracing::error!(shard, error = %error, "a log entry cannot be read");
-                scans::bury_entry(conn, shard, &entry.position, &entry.record, &error.to_string(), now)
-                    .await?;
-            }
+        let (read, unreadable) = decode(&entry.record);
+        scans.extend(read);
+        for (number, part) in unreadable.iter().enumerate() {
+            tracing::error!(shard, error = %part.why, "a log entry cannot be read");
+            let position = format!("{}/{number}", entry.position);
+            scans::bury_entry(conn, shard, &position, &part.bytes, &part.why.to_string(), now).await?;
         }
     }
     Ok(scans)

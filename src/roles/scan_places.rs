@@ -91,6 +91,7 @@ impl Places {
             method: Method::List,
             presence: draft.presence,
             party: None,
+            corrects: None,
         })
     }
 

@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::StoreError;
 
 /// The tables that are partitioned by day.
-pub const TABLES: [&str; 2] = ["scans", "stays"];
+pub const TABLES: [&str; 3] = ["scans", "stays", "stay_changes"];
 
 /// Makes the partitions of the days from `first` to `last`, both included, where they are missing.
 /// Days are those of UTC. Returns how many were made.

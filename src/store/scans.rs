@@ -107,16 +107,18 @@ pub async fn insert(conn: &mut AsyncPgConnection, scans: &[Scan]) -> Result<usiz
     let column = |of: fn(&Scan) -> i16| scans.iter().map(of).collect::<Vec<_>>();
     let inserted: Inserted = sql_query(
         "with new as (
-             insert into scans (visitor, occurred_at, id, point_id, cell, received_at, direction, method, presence, party)
-             select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             insert into scans (visitor, occurred_at, id, point_id, cell, received_at, direction, method, presence, party, corrects)
+             select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
              on conflict do nothing
-             returning point_id, occurred_at, presence
+             returning point_id, occurred_at, presence, method, direction
          ), counted as (
-             insert into point_hours as h (point_id, hour, scans, contradicted)
-             select point_id, date_trunc('hour', occurred_at, 'UTC'), count(*), count(*) filter (where presence = 0)
-             from new group by 1, 2 order by 1, 2
+             insert into point_hours as h (point_id, hour, scans, contradicted, unproven)
+             select point_id, date_trunc('hour', occurred_at, 'UTC'), count(*), count(*) filter (where presence = 0),
+                    count(*) filter (where presence = 1 and method = 0)
+             from new where direction <> 3 group by 1, 2 order by 1, 2
              on conflict (point_id, hour) do update
-             set scans = h.scans + excluded.scans, contradicted = h.contradicted + excluded.contradicted
+             set scans = h.scans + excluded.scans, contradicted = h.contradicted + excluded.contradicted,
+                 unproven = h.unproven + excluded.unproven
          )
          select count(*) as scans from new",
     )
@@ -130,6 +132,7 @@ pub async fn insert(conn: &mut AsyncPgConnection, scans: &[Scan]) -> Result<usiz
     .bind::<Array<SmallInt>, _>(column(|s| s.method.number()))
     .bind::<Array<SmallInt>, _>(column(|s| s.presence.number()))
     .bind::<Array<Nullable<SqlUuid>>, _>(scans.iter().map(|s| s.party).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(scans.iter().map(|s| s.corrects).collect::<Vec<_>>())
     .get_result(conn)
     .await?;
     sound(usize::try_from(inserted.scans).ok(), "scans")
@@ -150,7 +153,7 @@ pub async fn within(
     let (visitors, from, until) = columns(spans);
     let rows: Vec<ScanRow> = sql_query(
         "select s.visitor, s.occurred_at, s.id, s.point_id, s.cell, s.received_at, s.direction, s.method,
-                s.presence, s.party, v.category
+                s.presence, s.party, s.corrects, v.category
          from unnest($1, $2, $3) as w (visitor, from_at, until_at)
          join scans s on s.visitor = w.visitor and s.occurred_at >= w.from_at and s.occurred_at < w.until_at
          join points p on p.id = s.point_id
@@ -311,6 +314,8 @@ struct ScanRow {
     presence: i16,
     #[diesel(sql_type = Nullable<SqlUuid>)]
     party: Option<Uuid>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    corrects: Option<Uuid>,
     #[diesel(sql_type = Text)]
     category: String,
 }
@@ -328,6 +333,7 @@ impl ScanRow {
             method: sound(Method::from_number(self.method), "scans")?,
             presence: sound(Presence::from_number(self.presence), "scans")?,
             party: self.party,
+            corrects: self.corrects,
         };
         Ok((scan, self.category))
     }

@@ -103,6 +103,8 @@ diesel::table! {
         entry -> Bytea,
         reason -> Text,
         found_at -> Timestamptz,
+        looked_at_by -> Nullable<Text>,
+        looked_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -165,6 +167,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    inbox (id) {
+        id -> BigInt,
+        shard -> SmallInt,
+        entry -> Bytea,
+    }
+}
+
+diesel::table! {
     inspections (id) {
         id -> Uuid,
         point_id -> BigInt,
@@ -223,6 +233,7 @@ diesel::table! {
         position -> Text,
         drained -> BigInt,
         updated_at -> Timestamptz,
+        other_writes -> BigInt,
     }
 }
 
@@ -265,6 +276,7 @@ diesel::table! {
         hour -> Timestamptz,
         scans -> Integer,
         contradicted -> Integer,
+        unproven -> Integer,
     }
 }
 
@@ -354,6 +366,7 @@ diesel::table! {
         method -> SmallInt,
         presence -> SmallInt,
         party -> Nullable<Uuid>,
+        corrects -> Nullable<Uuid>,
     }
 }
 
@@ -397,6 +410,23 @@ diesel::table! {
         staff_id -> Uuid,
         venue_id -> Uuid,
         role -> SmallInt,
+    }
+}
+
+diesel::table! {
+    stay_changes (visitor, from_at, id, changed_at) {
+        visitor -> Uuid,
+        from_at -> Timestamptz,
+        id -> Uuid,
+        changed_at -> Timestamptz,
+        point_id -> BigInt,
+        old_until_at -> Timestamptz,
+        old_ended_by -> SmallInt,
+        old_presence -> SmallInt,
+        new_until_at -> Nullable<Timestamptz>,
+        new_ended_by -> Nullable<SmallInt>,
+        new_presence -> Nullable<SmallInt>,
+        cause -> Uuid,
     }
 }
 
@@ -503,6 +533,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     exposures,
     idempotency_keys,
     imported_days,
+    inbox,
     inspections,
     invitations,
     issuers,
@@ -522,6 +553,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     sessions,
     staff,
     staff_venues,
+    stay_changes,
     stays,
     stops,
     switches,

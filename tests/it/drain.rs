@@ -41,6 +41,7 @@ pub fn scan(app: &TestApp, visitor: Visitor, point: i64, minutes_ago: i64) -> Sc
         method: Method::Own,
         presence: Presence::Plausible,
         party: None,
+        corrects: None,
     }
 }
 

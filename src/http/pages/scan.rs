@@ -279,7 +279,7 @@ fn buttons(view: &View, web: &Web, place: &Place, visitor: &Vouched) -> Result<M
 
 fn done(view: &View, direction: Direction) -> &str {
     match direction {
-        Direction::Entry | Direction::Passing => view.say("登记成功", "You are checked in"),
+        Direction::Entry | Direction::Passing | Direction::Void => view.say("登记成功", "You are checked in"),
         Direction::Exit => view.say("已登记离开", "You have checked out"),
     }
 }

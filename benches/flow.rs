@@ -23,7 +23,7 @@ use placecode::domain::stay::Stay;
 use placecode::domain::venue::{Granularity, PointId};
 use placecode::domain::visitor::Visitor;
 use placecode::embedded::Servers;
-use placecode::pipeline::drain::store;
+use placecode::pipeline::settle_stays::{Changes, Rules, store};
 use placecode::pipeline::trace::searches;
 use placecode::store::findings::candidates;
 use placecode::store::partitions;
@@ -198,7 +198,7 @@ async fn drain(conn: &mut AsyncPgConnection, catalogue: &Catalogue, scans: &[Sca
         conn.transaction::<_, anyhow::Error, _>(async |conn| {
             let day = |scan: Option<&Scan>| scan.unwrap().occurred_at.date_naive();
             partitions::ensure(conn, day(batch.first()), day(batch.last())).await?;
-            Ok(store(conn, catalogue, offset, batch).await?)
+            Ok(store(conn, Rules { catalogue, offset }, batch, Changes::Traced).await?)
         })
         .await
         .unwrap();

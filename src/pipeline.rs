@@ -8,6 +8,7 @@ pub mod post;
 pub mod propose;
 pub mod release;
 pub mod run;
+pub mod settle_stays;
 pub mod trace;
 pub mod withdraw;
 

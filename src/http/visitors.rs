@@ -14,7 +14,7 @@ use crate::domain::numbered::Numbered;
 use crate::domain::scan::Presence;
 use crate::domain::span::Span;
 use crate::domain::stay::EndedBy;
-use crate::store::{looks, scans};
+use crate::store::{looks, stays};
 
 /// How many rows the visitor is shown.
 const ROWS_MAX: i64 = 500;
@@ -68,8 +68,8 @@ pub async fn stays(web: &Web, visitor: &Vouched) -> Result<Vec<OwnStay>, ApiErro
     let span =
         Span::new(since, now + TimeDelta::days(1)).map_err(|error| ApiError::Internal(error.into()))?;
     let mut conn = web.app.store.conn().await?;
-    let own = scans::stays_of_visitor(&mut conn, visitor.token.visitor, span, ROWS_MAX).await?;
-    let shown = |placed: scans::PlacedStay| OwnStay {
+    let own = stays::of_visitor(&mut conn, visitor.token.visitor, span, ROWS_MAX).await?;
+    let shown = |placed: stays::PlacedStay| OwnStay {
         venue: placed.venue_name,
         point: placed.point_name,
         from: placed.stay.span.from(),

@@ -3,24 +3,21 @@
 //! The position in the log moves in the transaction that stores the rows, and the key of a scan is the
 //! client's own id, so no kill at any moment loses or doubles one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use anyhow::Context;
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 
+use super::settle_stays::{Changes, Rules, store};
 use super::{Outcome, day_of};
 use crate::app::App;
-use crate::domain::catalogue::{Catalogue, Category};
 use crate::domain::scan::Scan;
-use crate::domain::span::Span;
-use crate::domain::stay::{Stay, reach, stays_of};
-use crate::domain::visitor::Visitor;
 use crate::intake::entry::decode;
 use crate::intake::log::LogEntry;
 use crate::store::inbox::{self, InboxEntry};
-use crate::store::{StoreError, partitions, scans};
+use crate::store::{partitions, scan_log};
 
 /// How many entries of the log are asked for at once; one may hold hundreds of scans.
 const ENTRIES: u32 = 200;
@@ -56,17 +53,18 @@ async fn drain(app: &App, shard: i16) -> anyhow::Result<Outcome> {
     let mut conn = app.store.conn().await?;
     let drained = conn
         .transaction::<_, anyhow::Error, _>(async |conn| {
-            let Some(position) = scans::lock_position(conn, shard, now).await? else { return Ok(None) };
+            let Some(position) = scan_log::lock_position(conn, shard, now).await? else { return Ok(None) };
             let batch = waiting(app, conn, shard).await?;
             if batch.log.is_empty() && batch.inbox.is_empty() {
                 return Ok(None);
             }
             make_days(app, conn, &batch.scans).await?;
-            let stored = store(conn, &app.catalogue, app.config.local_offset, &batch.scans).await?;
+            let rules = Rules { catalogue: &app.catalogue, offset: app.config.local_offset };
+            let stored = store(conn, rules, &batch.scans, Changes::Traced).await?;
             inbox::remove(conn, &batch.inbox).await?;
             let last = batch.log.last().map_or(position, |entry| entry.position.clone());
             let new = i64::try_from(stored).context("a batch is small")?;
-            scans::move_position(conn, shard, &last, new, now).await?;
+            scan_log::move_position(conn, shard, &last, new, now).await?;
             Ok(Some(batch))
         })
         .await?;
@@ -115,7 +113,7 @@ async fn read(
     for (number, part) in unreadable.iter().enumerate() {
         tracing::error!(shard, error = %part.why, "a log entry cannot be read");
         let position = format!("{position}/{number}");
-        scans::bury_entry(conn, shard, &position, &part.bytes, &part.why.to_string(), now).await?;
+        scan_log::bury_entry(conn, shard, &position, &part.bytes, &part.why.to_string(), now).await?;
     }
     Ok(scans)
 }
@@ -138,78 +136,4 @@ async fn make_days(app: &App, conn: &mut AsyncPgConnection, scans: &[Scan]) -> a
         partitions::ensure(conn, day, day).await?;
     }
     Ok(())
-}
-
-/// Stores scans and brings the stays of their visitors in line. Returns how many scans were new. Runs
-/// inside a transaction of the caller; the import uses it too, so that imported scans end by the same
-/// rules as live ones. The partitions of their days are there.
-pub async fn store(
-    conn: &mut AsyncPgConnection,
-    catalogue: &Catalogue,
-    offset: FixedOffset,
-    new: &[Scan],
-) -> Result<usize, StoreError> {
-    let spans = spans_by_visitor(new);
-    if spans.is_empty() {
-        return Ok(0);
-    }
-    let stored = scans::insert(conn, new).await?;
-    if stored == 0 {
-        return Ok(0);
-    }
-    let reaches: Vec<_> =
-        spans.into_iter().map(|(v, (first, last))| (v, reach(first, last, offset))).collect();
-    let scans_in: Vec<(Visitor, Span)> =
-        reaches.iter().map(|(visitor, reach)| (*visitor, reach.scans)).collect();
-    let stays_in: Vec<(Visitor, Span)> =
-        reaches.iter().map(|(visitor, reach)| (*visitor, reach.stays)).collect();
-    let known = scans::within(conn, &scans_in).await?;
-    let wanted = wanted_stays(catalogue, offset, known, &stays_in)?;
-    let present = scans::stays_beginning_within(conn, &stays_in).await?;
-    let (gone, changed) = difference(present, &wanted);
-    scans::remove_stays(conn, &gone).await?;
-    scans::write_stays(conn, &changed).await?;
-    Ok(stored)
-}
-
-/// For each visitor, when the first and the last of the new scans occurred.
-fn spans_by_visitor(new: &[Scan]) -> BTreeMap<Visitor, (DateTime<Utc>, DateTime<Utc>)> {
-    let mut spans = BTreeMap::new();
-    for scan in new {
-        let at = scan.occurred_at;
-        let span = spans.entry(scan.visitor).or_insert((at, at));
-        *span = (span.0.min(at), span.1.max(at));
-    }
-    spans
-}
-
-fn wanted_stays(
-    catalogue: &Catalogue,
-    offset: FixedOffset,
-    known: Vec<(Scan, String)>,
-    stays_in: &[(Visitor, Span)],
-) -> Result<Vec<Stay>, StoreError> {
-    let mut by_visitor: BTreeMap<Visitor, Vec<(Scan, &Category)>> = BTreeMap::new();
-    for (scan, word) in known {
-        let category = catalogue.get(&word).ok_or(StoreError::Corrupt("venues"))?;
-        by_visitor.entry(scan.visitor).or_default().push((scan, category));
-    }
-    let within: BTreeMap<Visitor, Span> = stays_in.iter().copied().collect();
-    let mut wanted = Vec::new();
-    for (visitor, scans) in by_visitor {
-        let inside = |stay: &Stay| within.get(&visitor).is_some_and(|span| span.contains(stay.span.from()));
-        wanted.extend(stays_of(scans, offset).into_iter().filter(inside));
-    }
-    Ok(wanted)
-}
-
-/// What must be removed and what must be written to turn `present` into `wanted`.
-fn difference(present: Vec<Stay>, wanted: &[Stay]) -> (Vec<Stay>, Vec<Stay>) {
-    let key = |stay: &Stay| (stay.point, stay.span.from(), stay.id, stay.visitor);
-    let present: BTreeMap<_, Stay> = present.into_iter().map(|stay| (key(&stay), stay)).collect();
-    let changed: Vec<Stay> =
-        wanted.iter().filter(|stay| present.get(&key(stay)) != Some(stay)).cloned().collect();
-    let wanted: std::collections::BTreeSet<_> = wanted.iter().map(key).collect();
-    let gone = present.into_iter().filter(|(key, _)| !wanted.contains(key)).map(|(_, stay)| stay).collect();
-    (gone, changed)
 }

@@ -19,7 +19,7 @@ use crate::intake::log::has_passed;
 use crate::store::cases::{self, CaseRow, TrailRow};
 use crate::store::findings::{self, Reach, Search};
 use crate::store::runs::{self, Computed, RunRow, RunState};
-use crate::store::{audit, inbox, scans};
+use crate::store::{audit, inbox, scan_log};
 
 /// What the end of the inbox is called among the ends of the shards.
 const INBOX: &str = "inbox";
@@ -71,7 +71,7 @@ async fn drained(app: &App, conn: &mut AsyncPgConnection, run: &RunRow) -> anyho
         return Ok(false);
     }
     let positions: BTreeMap<i16, String> =
-        scans::positions(conn).await?.into_iter().map(|row| (row.shard, row.position)).collect();
+        scan_log::positions(conn).await?.into_iter().map(|row| (row.shard, row.position)).collect();
     for shard in app.intake.shards() {
         let end = ends.get(&shard.to_string()).map_or("0-0", String::as_str);
         let has_passed = positions.get(&shard).is_some_and(|position| has_passed(position, end));

@@ -18,9 +18,9 @@ use super::visitor::{IdentityArgs, visitor_key};
 use crate::clock::Clock;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::scan::{LATE_MAX, Scan};
-use crate::pipeline::drain;
+use crate::pipeline::settle_stays::{Changes, Rules, store};
 use crate::store::audit::{self, Act};
-use crate::store::{partitions, scans};
+use crate::store::{partitions, scan_log};
 
 /// How many rows are read before their places are looked up.
 const BLOCK: usize = 5000;
@@ -234,12 +234,13 @@ impl Import<'_> {
         if let (Some(first), Some(last)) = (days.first(), days.last()) {
             partitions::ensure(self.conn, *first, *last).await.context("making the partitions")?;
         }
-        let (catalogue, offset, now) = (&self.catalogue, self.context.offset, self.context.now);
+        let rules = Rules { catalogue: &self.catalogue, offset: self.context.offset };
+        let now = self.context.now;
         let old = old_days(days, now);
         self.conn
             .transaction::<_, anyhow::Error, _>(async |conn| {
-                scans::exclude_drains(conn).await?;
-                let stored = drain::store(conn, catalogue, offset, batch).await.context("storing scans")?;
+                scan_log::exclude_drains(conn).await?;
+                let stored = store(conn, rules, batch, Changes::Untraced).await.context("storing scans")?;
                 if stored > 0 && !old.is_empty() {
                     partitions::note_imported(conn, &old, now).await?;
                 }

@@ -8,8 +8,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::register::division_pattern;
-use super::scans::earliest_beginning;
 use super::schema::{cases, trail_stays};
+use super::stays::earliest_beginning;
 use super::{StoreError, sound};
 use crate::domain::case::{CaseDates, CaseKind};
 use crate::domain::exposure::TrailStay;
@@ -119,9 +119,11 @@ pub async fn pull_trail(
 ) -> Result<(), StoreError> {
     sql_query(
         "with seen as (
-             select point_id, from_at, until_at, id, cell from stays
-             where visitor = $2 and from_at >= $6 and from_at < $4 and until_at > $3
-               and presence > 0
+             select s.point_id, s.from_at, s.until_at, s.id, s.cell from scans o
+             join stays s on s.point_id = o.point_id and s.from_at = o.occurred_at and s.id = o.id
+                 and s.visitor = o.visitor
+             where o.visitor = $2 and o.occurred_at >= $6 and o.occurred_at < $4
+               and s.from_at >= $6 and s.from_at < $4 and s.until_at > $3 and s.presence > 0
          ), gone as (
              update trail_stays t set removed_at = $5
              where t.case_id = $1 and t.source = 0 and t.removed_at is null

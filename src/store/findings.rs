@@ -8,8 +8,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::StoreError;
-use super::scans::StayRow;
 use super::schema::contacts;
+use super::stays::StayRow;
 use crate::domain::exposure::{Candidate, Exposure};
 use crate::domain::grading::Contact;
 use crate::domain::numbered::Numbered;

@@ -17,8 +17,9 @@ use placecode::domain::venue::PointId;
 use placecode::domain::visitor::Visitor;
 use placecode::intake::IntakeError;
 use placecode::intake::log::Accepted;
+use placecode::pipeline::Outcome;
 use placecode::pipeline::run::Step;
-use placecode::pipeline::{Outcome, drain};
+use placecode::pipeline::settle_stays::{Changes, Rules, store};
 use placecode::store::scans;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -103,8 +104,8 @@ async fn a_batch_that_is_drained_again_changes_nothing() {
     // Killed in the middle of the transaction, and computed again in another order.
     let mut conn = app.app.store.conn().await.unwrap();
     let reversed: Vec<Scan> = batch.iter().rev().cloned().collect();
-    let (catalogue, offset) = (&app.app.catalogue, app.config.local_offset);
-    assert_eq!(drain::store(&mut conn, catalogue, offset, &reversed).await.unwrap(), 0);
+    let rules = Rules { catalogue: &app.app.catalogue, offset: app.config.local_offset };
+    assert_eq!(store(&mut conn, rules, &reversed, Changes::Traced).await.unwrap(), 0);
     assert_eq!(everything(&app).await, before);
     assert_eq!(app.number("select sum(drained) from log_positions").await, 40);
 }
@@ -194,7 +195,8 @@ async fn stored(app: &TestApp, round: u32) -> Vec<Stay> {
     let whole = Span::lasting(app.now() - TimeDelta::days(9), 20 * 24 * 3600);
     let wanted: Vec<_> = (0..4).map(|who| (app.visitor(round * 10 + who), whole)).collect();
     let mut conn = app.app.store.conn().await.unwrap();
-    let mut stays = scans::stays_beginning_within(&mut conn, &wanted).await.unwrap();
+    let known = scans::within(&mut conn, &wanted).await.unwrap();
+    let mut stays: Vec<Stay> = known.into_iter().filter_map(|known| known.stay).collect();
     stays.sort_by_key(|stay| (stay.visitor, stay.span.from(), stay.id));
     stays
 }

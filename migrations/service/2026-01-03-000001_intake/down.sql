@@ -1,3 +1,4 @@
+create index stays_of_visitor on stays (visitor, from_at);
 drop table stay_changes;
 alter table point_hours drop column unproven;
 alter table dead_entries drop column looked_at_by, drop column looked_at;

@@ -43,3 +43,7 @@ create table stay_changes (
     primary key (visitor, from_at, id, changed_at),
     check (num_nulls(new_until_at, new_ended_by, new_presence) in (0, 3))
 ) partition by range (from_at);
+
+-- A visitor's stays are found through the visitor's scans, each of which names its point and moment. An index
+-- of random values that is written for every stay and read for few cost the drain more than all else.
+drop index stays_of_visitor;

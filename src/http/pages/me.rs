@@ -25,7 +25,7 @@ use crate::http::channels::vouch;
 use crate::http::error::ApiError;
 use crate::http::visitors::{OwnLook, OwnStay, looks_at, stays};
 use crate::http::web::Web;
-use crate::store::{access, scans};
+use crate::store::{access, stays};
 
 /// What a channel's page sends.
 #[derive(Debug, Deserialize)]
@@ -128,9 +128,9 @@ async fn here_now(web: &Web, visitor: &Vouched) -> Result<Option<(String, String
     let now = web.now();
     let moment = Span::lasting(now, 1);
     let mut conn = web.app.store.conn().await?;
-    let found = scans::stays_of_visitor(&mut conn, visitor.token.visitor, moment, 20).await?;
+    let found = stays::of_visitor(&mut conn, visitor.token.visitor, moment, 20).await?;
     drop(conn);
-    let goes_on = |placed: &&scans::PlacedStay| {
+    let goes_on = |placed: &&stays::PlacedStay| {
         placed.stay.presence != Presence::Contradicted && placed.stay.ended_by != EndedBy::Left
     };
     let Some(placed) = found.iter().find(goes_on) else { return Ok(None) };

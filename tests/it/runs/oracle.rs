@@ -130,7 +130,7 @@ async fn all_stays(app: &TestApp) -> Vec<Stay> {
     let everybody = (0..ROUNDS).flat_map(|round| (0..PEOPLE).map(move |who| round * 100 + who));
     let wanted: Vec<_> = everybody.map(|number| (app.visitor(number), whole)).collect();
     let mut conn = app.app.store.conn().await.unwrap();
-    scans::stays_beginning_within(&mut conn, &wanted).await.unwrap()
+    scans::within(&mut conn, &wanted).await.unwrap().into_iter().filter_map(|known| known.stay).collect()
 }
 
 fn at<'a>(places: &'a [At], stay: &Stay) -> &'a At {

@@ -26,6 +26,7 @@ pub mod register_export;
 pub mod routes;
 pub mod runs;
 pub mod scan_batches;
+pub mod scan_log;
 pub mod scans;
 pub mod screens;
 pub mod serve;

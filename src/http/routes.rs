@@ -8,8 +8,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::permissions as may;
 use super::{
     accounts, admin, applicants, audit, cases, categories, channels, codes, contacts, duplicates, health,
-    inspections, letters, organisations, posters, register_export, runs, scan_batches, scans, screens,
-    sessions, trails, venue_counts, venue_life, venue_staff, venues, visitors,
+    inspections, letters, organisations, posters, register_export, runs, scan_batches, scan_log, scans,
+    screens, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -86,6 +86,8 @@ pub const API: &[Route] = &[
     (Method::GET, "/v1/letters", Access::Roles(may::HoldLetters::ROLES)),
     (Method::PUT, "/v1/letters/stop", Access::Roles(may::HoldLetters::ROLES)),
     (Method::POST, "/v1/letters/{issuer}/again", Access::Roles(may::Administer::ROLES)),
+    (Method::GET, "/v1/scan-log", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/scan-log/dead", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/staff", Access::Roles(may::Administer::ROLES)),
     (Method::GET, "/v1/staff", Access::Roles(may::Administer::ROLES)),
     (Method::DELETE, "/v1/staff/{id}", Access::Roles(may::Administer::ROLES)),
@@ -163,6 +165,8 @@ pub fn api(config: &mut ServiceConfig) {
             .service(letters::see_outbox)
             .service(letters::stop_letters)
             .service(letters::send_again)
+            .service(scan_log::see_scan_log)
+            .service(scan_log::close_dead_entry)
             .service(accounts::add_staff)
             .service(accounts::list_staff)
             .service(accounts::close_account)

@@ -1,7 +1,7 @@
 //! How far the scan log has been drained, and what of it could not be read.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, SmallInt, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Integer, SmallInt, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -28,7 +28,7 @@ pub async fn lock_position(
         .execute(conn)
         .await?;
     let row: Option<Position> = sql_query(
-        "select shard, position, drained from log_positions where shard = $1 for update skip locked",
+        "select shard, position, drained, updated_at from log_positions where shard = $1 for update skip locked",
     )
     .bind::<SmallInt, _>(shard)
     .get_result(conn)
@@ -57,21 +57,23 @@ pub async fn move_position(
     Ok(())
 }
 
-/// Keeps all drains out until the transaction ends, and lets them know that somebody else wrote scans: the
-/// stays of a visitor are computed from all scans of the visitor, so two that compute them must not overlap.
+/// Keeps all drains out until the transaction ends: the stays of a visitor are computed from all scans of
+/// the visitor, so two that compute them must not overlap.
 pub async fn exclude_drains(conn: &mut AsyncPgConnection) -> Result<(), StoreError> {
     sql_query(
         "select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)",
     )
     .execute(conn)
     .await?;
-    sql_query("update log_positions set other_writes = other_writes + 1").execute(conn).await?;
+    sql_query("select shard from log_positions order by shard for update").execute(conn).await?;
     Ok(())
 }
 
 /// How far every shard has been drained.
 pub async fn positions(conn: &mut AsyncPgConnection) -> Result<Vec<Position>, StoreError> {
-    Ok(sql_query("select shard, position, drained from log_positions order by shard").load(conn).await?)
+    Ok(sql_query("select shard, position, drained, updated_at from log_positions order by shard")
+        .load(conn)
+        .await?)
 }
 
 /// The position of one shard.
@@ -86,6 +88,9 @@ pub struct Position {
     /// How many scans were drained in all.
     #[diesel(sql_type = BigInt)]
     pub drained: i64,
+    /// When something was drained last.
+    #[diesel(sql_type = Timestamptz)]
+    pub updated_at: DateTime<Utc>,
 }
 
 /// Keeps a log entry that cannot be read, so that it blocks nothing and is not lost.
@@ -109,4 +114,56 @@ pub async fn bury_entry(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// An entry, or a part of one, that could not be read.
+#[derive(Debug, Clone, QueryableByName)]
+pub struct DeadEntry {
+    /// Of which shard.
+    #[diesel(sql_type = SmallInt)]
+    pub shard: i16,
+    /// Where it stood.
+    #[diesel(sql_type = Text)]
+    pub position: String,
+    /// How many bytes it has.
+    #[diesel(sql_type = Integer)]
+    pub bytes: i32,
+    /// Why it cannot be read.
+    #[diesel(sql_type = Text)]
+    pub reason: String,
+    /// When it was found.
+    #[diesel(sql_type = Timestamptz)]
+    pub found_at: DateTime<Utc>,
+}
+
+/// Entries that could not be read and that nobody has looked at, the oldest first, without what is in them:
+/// it may be half a scan.
+pub async fn dead_entries(conn: &mut AsyncPgConnection, limit: i64) -> Result<Vec<DeadEntry>, StoreError> {
+    Ok(sql_query(
+        "select shard, position, length(entry) as bytes, reason, found_at from dead_entries
+         where looked_at is null order by found_at, shard, position limit $1",
+    )
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?)
+}
+
+/// Notes that somebody has looked at an entry. `false` when there is none that nobody has looked at.
+pub async fn close_dead_entry(
+    conn: &mut AsyncPgConnection,
+    (shard, position): (i16, &str),
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let closed = sql_query(
+        "update dead_entries set looked_at_by = $3, looked_at = $4
+         where shard = $1 and position = $2 and looked_at is null",
+    )
+    .bind::<SmallInt, _>(shard)
+    .bind::<Text, _>(position)
+    .bind::<Text, _>(by)
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)
+    .await?;
+    Ok(closed > 0)
 }

@@ -233,7 +233,6 @@ diesel::table! {
         position -> Text,
         drained -> BigInt,
         updated_at -> Timestamptz,
-        other_writes -> BigInt,
     }
 }
 

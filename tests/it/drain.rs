@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use placecode::config::Config;
+use placecode::domain::access::Role;
 use placecode::domain::catalogue::Catalogue;
 use placecode::domain::numbered::Numbered;
 use placecode::domain::position::{POINT_RESOLUTION, Position};
@@ -127,6 +128,50 @@ async fn an_entry_that_cannot_be_read_is_kept_and_blocks_nothing() {
     for shard in app.app.intake.shards() {
         assert_eq!(app.app.intake.length(shard).await.unwrap(), 0);
     }
+    // An operator sees them, without what is in them, until somebody has looked.
+    let admin = app.staff(Role::Administrator, "100000").await;
+    let seen = admin.get("/v1/scan-log").await.expect(200);
+    assert_eq!(seen["dead"].as_array().unwrap().len(), 5);
+    assert_eq!(seen["inbox_entries"], 0);
+    assert_eq!(seen["shards"].as_array().unwrap().len(), 4);
+    assert!(!seen.to_string().contains("no scan"));
+    let first = json!({ "shard": seen["dead"][0]["shard"], "position": seen["dead"][0]["position"] });
+    for closed in [true, false] {
+        assert_eq!(admin.post("/v1/scan-log/dead", &first).await.expect(200), json!({ "closed": closed }));
+    }
+    assert_eq!(admin.get("/v1/scan-log").await.expect(200)["dead"].as_array().unwrap().len(), 4);
+    assert_eq!(app.number("select count(*) from audit_entries where action = 'scan-log.looked-at'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_exit_changes_the_stay_and_leaves_a_trace() {
+    let app = TestApp::start_with(&["--log-shards", "1"]).await;
+    let teahouse = app.venue("老茶馆", "teahouse").await;
+    let entry = scan(&app, app.visitor(1), teahouse.point, 300);
+    app.app.intake.append(&accepted(std::slice::from_ref(&entry))).await.unwrap();
+    app.settle().await;
+    // In time: nothing to trace. Hours later, an exit of hours ago.
+    assert_eq!(app.number("select count(*) from stay_changes").await, 0);
+    let left = app.now() - TimeDelta::minutes(270);
+    let exit = Scan {
+        id: Uuid::now_v7(),
+        direction: Direction::Exit,
+        occurred_at: left,
+        received_at: app.now(),
+        ..entry.clone()
+    };
+    app.app.intake.append(&accepted(std::slice::from_ref(&exit))).await.unwrap();
+    app.settle().await;
+    assert_eq!(
+        app.rows("select ended_by, until_at - from_at = interval '30 min' as half from stays").await,
+        [json!({ "ended_by": 3, "half": true })]
+    );
+    let traced = app
+        .rows("select id, old_ended_by, new_ended_by, cause, old_until_at > new_until_at as shorter from stay_changes")
+        .await;
+    let expected =
+        json!({ "id": entry.id, "old_ended_by": 0, "new_ended_by": 3, "cause": exit.id, "shorter": true });
+    assert_eq!(traced, [expected]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

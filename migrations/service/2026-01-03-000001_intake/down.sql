@@ -2,7 +2,6 @@ create index stays_of_visitor on stays (visitor, from_at);
 drop table stay_changes;
 alter table point_hours drop column unproven;
 alter table dead_entries drop column looked_at_by, drop column looked_at;
-alter table log_positions drop column other_writes;
 drop table inbox;
 delete from scans where direction = 3;
 alter table scans

@@ -16,9 +16,7 @@ create table inbox (
 );
 create index inbox_by_shard on inbox (shard, id);
 
--- Grows with every writer of scans other than the drain, which then no longer trusts what it remembers.
-alter table log_positions add column other_writes bigint not null default 0;
-
+-- An operator has seen it.
 alter table dead_entries add column looked_at_by text, add column looked_at timestamptz;
 
 -- Scans of the printed code without any proof, by hour: the sign of a photo that goes round.

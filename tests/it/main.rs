@@ -30,3 +30,4 @@ mod register;
 mod runs;
 mod support;
 mod usage;
+mod ways;

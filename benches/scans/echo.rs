@@ -12,6 +12,7 @@ use crate::house::{House, Process, free_address};
 use crate::load::{closed, reserve};
 use crate::mix::{Flavour, Mix};
 use crate::options::Options;
+use crate::processes::{micros_each, ticks};
 use crate::tally::Round;
 
 /// A receipt of the service has so many letters.
@@ -71,8 +72,21 @@ pub(crate) fn measure(house: &House, options: &Options) -> Vec<Round> {
         process.wait_until_answers(bind);
         let first = reserve(options.scans());
         let mix = Mix::new(&house.city, flavour, first, options.scans());
-        let sent = closed(&mix, bind, options.connections, first..first + options.scans(), options.limit());
-        Round::of(sent.tally, sent.took)
+        let numbers = first..first + options.scans();
+        let used = || [process.pid, std::process::id()].map(ticks);
+        let before = used();
+        let sent = closed(&mix, bind, options.connections, numbers, options.limit());
+        let [server, client] = used();
+        let [server_before, client_before] = before;
+        let micros = |ticks: u64| micros_each(ticks, sent.tally.accepted());
+        let spent = format!(
+            "µs a request: server {:.1}, client {:.1}",
+            micros(server - server_before),
+            micros(client - client_before)
+        );
+        let mut round = Round::of(sent.tally, sent.took);
+        round.answers = format!("{}; {spent}", round.answers);
+        round
     };
     (0..options.rounds()).map(round).collect()
 }

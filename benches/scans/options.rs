@@ -1,6 +1,7 @@
 //! What the benchmark is told.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -28,6 +29,10 @@ pub(crate) struct Options {
     /// Connections that the client keeps.
     #[arg(long, default_value_t = 128)]
     pub(crate) connections: usize,
+
+    /// Scans a second before the jump; a tenth of what the service sustains when not given.
+    #[arg(long)]
+    pub(crate) steady: Option<u32>,
 
     /// One scan in so many is preceded by an exchange of a channel's assertion for a visitor token.
     #[arg(long, default_value_t = 20)]
@@ -75,6 +80,18 @@ pub(crate) enum Role {
         /// Where it listens.
         bind: SocketAddr,
     },
+    /// The handler that inserts one row a request.
+    #[command(hide = true)]
+    Naive {
+        /// Where it listens.
+        bind: SocketAddr,
+        /// The database with its table.
+        database_url: String,
+        /// The service's keys.
+        keys_file: PathBuf,
+        /// The points as JSON.
+        points_file: PathBuf,
+    },
 }
 
 impl Options {
@@ -92,7 +109,7 @@ impl Options {
     }
 
     pub(crate) fn rounds(&self) -> usize {
-        if self.quick { 1 } else { 3 }
+        if self.quick || self.only == Some(Part::Jump) { 1 } else { 3 }
     }
 
     /// So many that nobody scans more often than the service allows, however fast it is.

@@ -87,7 +87,7 @@ impl Used {
 impl Spent {
     /// In microseconds a scan.
     pub(crate) fn describe(&self, scans: u64) -> String {
-        let micros = |ticks: u64| crate::tally::ratio(ticks * (1_000_000 / TICKS), scans.max(1));
+        let micros = |ticks: u64| micros_each(ticks, scans);
         let ours: u64 = self.parts.iter().map(|(_, ticks)| ticks).sum();
         let each: Vec<_> =
             self.parts.iter().map(|(name, ticks)| format!("{name} {:.1}", micros(*ticks))).collect();
@@ -98,6 +98,16 @@ impl Spent {
             micros(self.others)
         )
     }
+}
+
+/// Ticks as microseconds for each of so many.
+pub(crate) fn micros_each(ticks: u64, count: u64) -> f64 {
+    crate::tally::ratio(ticks * (1_000_000 / TICKS), count.max(1))
+}
+
+/// The processor time that one process has used.
+pub(crate) fn ticks(pid: u32) -> u64 {
+    stat(pid).map_or(0, |stat| stat.ticks)
 }
 
 struct Stat {

@@ -13,7 +13,8 @@ use crate::load::{Sent, closed, reserve};
 use crate::mix::{Flavour, Mix, scan_id};
 use crate::options::Options;
 use crate::processes::Parts;
-use crate::tally::{Round, Tally, rate};
+use crate::space::wal;
+use crate::tally::{Round, Tally, rate, ratio};
 
 /// What is told to `placecode serve` beside its servers, keys and address: what would stop a load that comes from
 /// one machine.
@@ -22,6 +23,9 @@ const SERVE_ARGS: &[&str] = &[];
 const WORK_ARGS: &[&str] = &[];
 /// How long the rest of the log may take to be stored.
 const DRAIN_LIMIT: Duration = Duration::from_secs(300);
+
+/// When nothing more has been stored for so long, nothing more will be.
+const STILL: Duration = Duration::from_secs(10);
 
 /// A service with a database of its own.
 pub(crate) struct Service<'a> {
@@ -90,8 +94,23 @@ impl<'a> Service<'a> {
         }
     }
 
-    /// Compares scan by scan what was acknowledged with what is stored.
+    /// Compares scan by scan what was acknowledged with what is stored. Scans whose answer did not arrive are stored
+    /// too and stand for none that are missing, so this waits for those until nothing more comes.
     pub(crate) fn compare(&self) -> Compared {
+        let mut compared = self.look();
+        let (mut changed, began) = (Instant::now(), Instant::now());
+        while compared.lost > 0 && changed.elapsed() < STILL && began.elapsed() < DRAIN_LIMIT {
+            std::thread::sleep(Duration::from_millis(250));
+            let next = self.look();
+            if next.stored != compared.stored {
+                changed = Instant::now();
+            }
+            compared = next;
+        }
+        compared
+    }
+
+    fn look(&self) -> Compared {
         let stored = stored_ids(&self.db);
         let distinct: HashSet<Uuid> = stored.iter().copied().collect();
         let acknowledged: HashSet<Uuid> = self.acknowledged.iter().copied().map(scan_id).collect();
@@ -173,13 +192,18 @@ fn measure_round(house: &House, options: &Options, number: usize) -> ServiceRoun
     service.start_worker();
     service.warm_up();
     let parts = service.parts();
-    let (before, commands) = (parts.used(), commands(house));
+    redis::cmd("CONFIG").arg("RESETSTAT").exec(&mut house.redis()).unwrap();
+    let (before, lsn) = (parts.used(), wal(&service.db));
     let mut sent = service.send(options.scans());
     service.wait_until_stored();
+    if sent.tally.late + sent.tally.broken > 0 {
+        service.compare();
+    }
     let drained = sent.began.elapsed();
     let spent = parts.used().since(&before);
     let count = sent.tally.accepted();
-    let per_scan = crate::tally::ratio(self::commands(house) - commands, count);
+    let written = ratio(wal(&service.db) - lsn, count);
+    let commands = commands(house, count);
     let compared = service.compare();
     let lines = vec![
         format!(
@@ -191,16 +215,32 @@ fn measure_round(house: &House, options: &Options, number: usize) -> ServiceRoun
             compared.describe()
         ),
         format!("    processor time in µs a scan: {}", spent.describe(count)),
-        format!("    memory: {}; {per_scan:.2} Redis commands a scan", parts.memory()),
+        format!("    {commands}"),
+        format!("    memory: {}; {written:.0} bytes of WAL a scan", parts.memory()),
     ];
     service.stop();
     let tally = std::mem::take::<Tally>(&mut sent.tally);
     ServiceRound { round: Round::of(tally, drained), wrong: compared.wrong(), lines }
 }
 
-/// How many commands Redis has carried out.
-fn commands(house: &House) -> u64 {
-    info(house, "stats", "total_commands_processed")
+/// What Redis was busy with since its statistics were set back: the dearest commands.
+fn commands(house: &House, scans: u64) -> String {
+    let text: String = redis::cmd("INFO").arg("commandstats").query(&mut house.redis()).unwrap();
+    let read = |line: &str| {
+        let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+        let number = |field: &str| {
+            let value = rest.split(',').find_map(|part| part.strip_prefix(field)?.strip_prefix('='));
+            value?.parse::<u64>().ok()
+        };
+        Some((number("usec")?, number("calls")?, name.to_owned()))
+    };
+    let mut commands: Vec<_> = text.lines().filter_map(read).collect();
+    commands.sort_unstable_by(|one, other| other.cmp(one));
+    let calls: u64 = commands.iter().map(|(_, calls, _)| calls).sum();
+    let each = commands.iter().take(8).map(|(micros, calls, name)| {
+        format!("{name} {:.2} in {:.2} µs", ratio(*calls, scans), ratio(*micros, scans))
+    });
+    format!("Redis commands a scan: {:.2}; {}", ratio(calls, scans), each.collect::<Vec<_>>().join(", "))
 }
 
 /// A number that Redis tells about itself.

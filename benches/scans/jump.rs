@@ -1,13 +1,13 @@
 //! (e) A load that grows tenfold within a moment and falls back: what is refused, how long people wait, how long the
 //! log takes to be stored, and that nothing is lost.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::house::House;
 use crate::load::reserve;
 use crate::mix::Mix;
-use crate::open::{Phase, Target, open};
+use crate::open::{Gauge, Phase, Target, open};
 use crate::options::Options;
 use crate::service::Service;
 
@@ -25,13 +25,13 @@ pub(crate) fn measure(house: &House, options: &Options, sustained: f64) -> usize
     let count = due(&phases);
     let first = reserve(count);
     let mix = Mix::new(&house.city, service.flavour(), first, count);
-    let acknowledged = AtomicU64::new(service.acknowledged.len() as u64);
-    let target =
-        Target { server: service.address, connections: options.connections * 2, acknowledged: &acknowledged };
+    let gauge = Gauge::default();
+    gauge.acknowledged.store(service.acknowledged.len() as u64, Ordering::Relaxed);
+    let target = Target { server: service.address, connections: options.connections * 2, gauge: &gauge };
     let began = Instant::now();
     let is_over = AtomicBool::new(false);
     let (tallies, backlog) = std::thread::scope(|scope| {
-        let watch = scope.spawn(|| watch(house, &acknowledged, &is_over, began));
+        let watch = scope.spawn(|| watch(house, &gauge, &is_over, began));
         let tallies = open(&mix, target, &phases, first..first + count, began);
         is_over.store(true, Ordering::Relaxed);
         (tallies, watch.join().unwrap())
@@ -76,40 +76,44 @@ fn phases(options: &Options, sustained: f64) -> [Phase; 3] {
     ]
 }
 
-/// Seconds since the beginning, and how many scans were acknowledged and not stored then.
-type Backlog = Vec<(f64, u64)>;
+/// How much was waiting at a moment.
+struct Backlog {
+    secs: f64,
+    /// Scans that were due and had no answer.
+    unanswered: u64,
+    /// Scans that were acknowledged and not stored.
+    undrained: u64,
+}
 
 /// Looks at what the drain has counted, since counting rows again and again would be a load of its own.
-fn watch(house: &House, acknowledged: &AtomicU64, is_over: &AtomicBool, began: Instant) -> Backlog {
+fn watch(house: &House, gauge: &Gauge, is_over: &AtomicBool, began: Instant) -> Vec<Backlog> {
     let db = house.connect("round_jump");
     let mut seen = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
-        let known = acknowledged.load(Ordering::Relaxed);
+        let acknowledged = gauge.acknowledged.load(Ordering::Relaxed);
         let stored = db.number("select coalesce(sum(drained), 0)::bigint from log_positions");
         let stored = u64::try_from(stored).unwrap();
-        seen.push((began.elapsed().as_secs_f64(), known.saturating_sub(stored)));
+        seen.push(Backlog {
+            secs: began.elapsed().as_secs_f64(),
+            unanswered: gauge.unanswered.load(Ordering::Relaxed),
+            undrained: acknowledged.saturating_sub(stored),
+        });
         std::thread::sleep(LOOK_EVERY);
     }
     seen
 }
 
-fn print_backlog(backlog: &Backlog, phases: &[Phase; 3]) {
+fn print_backlog(backlog: &[Backlog], phases: &[Phase; 3]) {
     let [steady, jump, _] = phases;
     let ends = (steady.lasts + jump.lasts).as_secs_f64();
     let small = steady.rate * BACKLOG_SECS;
-    let most = backlog.iter().map(|(_, scans)| *scans).max().unwrap_or_default();
-    let drained = backlog.iter().find(|(at, scans)| {
-        #[expect(clippy::cast_precision_loss, reason = "a count of scans")]
-        let is_small = *scans as f64 <= small;
-        *at >= ends && is_small
+    let most = |of: fn(&Backlog) -> u64| backlog.iter().map(of).max().unwrap_or_default();
+    let (unanswered, undrained) = (most(|look| look.unanswered), most(|look| look.undrained));
+    #[expect(clippy::cast_precision_loss, reason = "counts of scans")]
+    let is_small = |look: &&Backlog| (look.unanswered + look.undrained) as f64 <= small;
+    let drained = backlog.iter().filter(|look| look.secs >= ends).find(is_small);
+    let drained = drained.map_or("not drained when the load ended".to_owned(), |look| {
+        format!("drained {:.2} s after the jump ended", look.secs - ends)
     });
-    match drained {
-        Some((at, _)) => println!(
-            "(e) the most that waited in the log: {most} scans; drained {:.2} s after the jump ended",
-            at - ends
-        ),
-        None => {
-            println!("(e) the most that waited in the log: {most} scans; not drained when the load ended");
-        }
-    }
+    println!("(e) waiting at the most: {unanswered} for an answer, {undrained} in the log; {drained}");
 }

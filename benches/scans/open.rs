@@ -37,8 +37,17 @@ pub(crate) struct Phase {
 pub(crate) struct Target<'a> {
     pub(crate) server: SocketAddr,
     pub(crate) connections: usize,
-    /// Counts what is acknowledged, for whoever looks on.
-    pub(crate) acknowledged: &'a AtomicU64,
+    /// For whoever looks on.
+    pub(crate) gauge: &'a Gauge,
+}
+
+/// How a load stands at the moment.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge {
+    /// Scans that were acknowledged.
+    pub(crate) acknowledged: AtomicU64,
+    /// Scans that are due and have no answer yet.
+    pub(crate) unanswered: AtomicU64,
 }
 
 /// A scan that is due.
@@ -73,11 +82,12 @@ pub(crate) fn open(
         runtime.block_on(async {
             let clients = join_all(own.map(|number| {
                 let line = Line::new(target.server, number);
-                serve(&queue, Client::new(mix, line), phases.len(), target.acknowledged)
+                serve(&queue, Client::new(mix, line), phases.len(), target.gauge)
             }));
             let fresh = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < numbers.end);
             let seed = u64::try_from(thread).unwrap_or_default();
-            let (unsent, tallies) = tokio::join!(arrive(&queue, phases, began, seed, fresh), clients);
+            let (unsent, tallies) =
+                tokio::join!(arrive(&queue, (phases, began), seed, target.gauge, fresh), clients);
             tallies.into_iter().chain([unsent]).fold(tallies_of(phases.len()), merge)
         })
     };
@@ -102,9 +112,9 @@ fn merge(mut all: Vec<Tally>, one: Vec<Tally>) -> Vec<Tally> {
 /// by milliseconds, so a scan leaves up to one late; that counts as the service's time.
 async fn arrive(
     queue: &Queue,
-    phases: &[Phase],
-    began: Instant,
+    (phases, began): (&[Phase], Instant),
     seed: u64,
+    gauge: &Gauge,
     fresh: impl Fn() -> Option<u64>,
 ) -> Vec<Tally> {
     let mut rng = StdRng::seed_from_u64(seed);
@@ -127,6 +137,7 @@ async fn arrive(
             if waiting.len() < WAITING_MAX {
                 waiting.push_back(Due { number, at, phase });
                 queue.news.notify_one();
+                gauge.unanswered.fetch_add(1, Ordering::Relaxed);
             } else {
                 tally.unsent += 1;
             }
@@ -144,7 +155,7 @@ fn mean_pause(rate: f64) -> f64 {
 }
 
 /// One connection: takes what is due, one after the other.
-async fn serve(queue: &Queue, mut client: Client<'_>, phases: usize, acknowledged: &AtomicU64) -> Vec<Tally> {
+async fn serve(queue: &Queue, mut client: Client<'_>, phases: usize, gauge: &Gauge) -> Vec<Tally> {
     let mut tallies = tallies_of(phases);
     loop {
         let due = queue.waiting.borrow_mut().pop_front();
@@ -158,12 +169,14 @@ async fn serve(queue: &Queue, mut client: Client<'_>, phases: usize, acknowledge
         let Some(tally) = tallies.get_mut(due.phase) else { continue };
         if due.at.elapsed() > WAITING_LIMIT {
             tally.unsent += 1;
+            gauge.unanswered.fetch_sub(1, Ordering::Relaxed);
             continue;
         }
         std::mem::swap(&mut client.tally, tally);
         let before = client.tally.accepted();
         client.perform(due.number, due.at).await;
-        acknowledged.fetch_add(client.tally.accepted() - before, Ordering::Relaxed);
+        gauge.acknowledged.fetch_add(client.tally.accepted() - before, Ordering::Relaxed);
+        gauge.unanswered.fetch_sub(1, Ordering::Relaxed);
         std::mem::swap(&mut client.tally, tally);
     }
 }

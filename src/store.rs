@@ -18,6 +18,7 @@ pub mod partitions;
 pub mod posters;
 pub mod register;
 pub mod register_export;
+pub mod retention;
 pub mod runs;
 pub mod scans;
 pub mod schema;

@@ -12,6 +12,7 @@ use placecode::domain::venue::PointId;
 use placecode::domain::visitor::Visitor;
 use placecode::store::access::{self, ChannelRow, DeviceRow};
 use placecode::store::register;
+use placecode::store::retention::{self, Sighting};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -99,6 +100,9 @@ impl City {
             created_at: now,
         };
         access::upsert_channel(conn, &channel).await?;
+        // As if the pipeline had run for weeks; a new one drops no day before it has seen its clock for one.
+        let steady = Sighting { seen_at: now, steady_since: now - TimeDelta::days(20) };
+        retention::note_sighting(conn, steady).await?;
         let device = DeviceRow {
             id: DEVICE,
             name: "sentinel".to_owned(),

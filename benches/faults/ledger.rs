@@ -1,6 +1,6 @@
 //! What the client knows: every scan that it sent, and every answer with its time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,7 @@ pub struct Entry {
 struct Book {
     entries: HashMap<Uuid, Entry>,
     answers: Vec<(Instant, Answer)>,
+    refusals: BTreeMap<String, usize>,
 }
 
 /// The ledger of one round.
@@ -99,15 +100,14 @@ impl Ledger {
         counts
     }
 
-    /// The statuses of refusals and how often each came.
-    pub fn statuses(&self) -> std::collections::BTreeMap<u16, usize> {
-        let mut statuses = std::collections::BTreeMap::new();
-        for (_, answer) in &self.book().answers {
-            if let Answer::Busy(status) | Answer::Refused(status) = answer {
-                *statuses.entry(*status).or_default() += 1;
-            }
-        }
-        statuses
+    /// Notes in what words something was not promised.
+    pub fn note_refusal(&self, words: String) {
+        *self.book().refusals.entry(words).or_default() += 1;
+    }
+
+    /// In what words something was not promised, and how often.
+    pub fn refusals(&self) -> BTreeMap<String, usize> {
+        self.book().refusals.clone()
     }
 
     /// The longest time from one promise to the next in which something was asked and refused.

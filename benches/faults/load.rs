@@ -162,7 +162,8 @@ impl Sender {
                 request.header("device-assertion", word)
             }
         };
-        let (answer, refused) = read(request.send().await).await;
+        let Read { answer, refused, words } = read(request.send().await).await;
+        words.into_iter().for_each(|words| self.ledger.note_refusal(words));
         let (out, taken): (Vec<_>, Vec<_>) =
             sent.ids.iter().copied().enumerate().partition(|(index, _)| refused.contains(index));
         let ids = |part: Vec<(usize, Uuid)>| part.into_iter().map(|(_, id)| id).collect::<Vec<_>>();
@@ -233,27 +234,49 @@ impl Sender {
     }
 }
 
-/// What an answer means, and which rows of a batch it refuses.
-async fn read(answer: Result<reqwest::Response, reqwest::Error>) -> (Answer, Vec<usize>) {
-    let nothing = Vec::new();
-    let response = match answer {
-        Ok(response) => response,
-        Err(error) if error.is_connect() => return (Answer::NotSent, nothing),
-        Err(_) => return (Answer::Unknown, nothing),
-    };
-    let status = response.status().as_u16();
-    match status {
-        201 => (Answer::Acknowledged, nothing),
-        200 => match response.json::<Value>().await {
-            Ok(body) => (Answer::Acknowledged, refused_rows(&body)),
-            Err(_) => (Answer::Unknown, nothing),
-        },
-        400..500 => (Answer::Refused(status), nothing),
-        _ => (Answer::Busy(status), nothing),
+/// What came back.
+struct Read {
+    answer: Answer,
+    /// The rows of a batch that are refused.
+    refused: Vec<usize>,
+    /// In what words something was refused.
+    words: Vec<String>,
+}
+
+impl Read {
+    fn plain(answer: Answer) -> Self {
+        Self { answer, refused: Vec::new(), words: Vec::new() }
     }
 }
 
-fn refused_rows(body: &Value) -> Vec<usize> {
-    let rows = body["refused"].as_array().map_or(&[][..], Vec::as_slice);
-    rows.iter().filter_map(|row| usize::try_from(row["index"].as_u64()?).ok()).collect()
+async fn read(answer: Result<reqwest::Response, reqwest::Error>) -> Read {
+    let response = match answer {
+        Ok(response) => response,
+        Err(error) if error.is_connect() => return Read::plain(Answer::NotSent),
+        Err(_) => return Read::plain(Answer::Unknown),
+    };
+    let status = response.status().as_u16();
+    let retry_after = response.headers().contains_key("retry-after");
+    let Ok(body) = response.json::<Value>().await else {
+        // The status came and the body did not; the promise stands in the status.
+        return Read::plain(if status == 201 { Answer::Acknowledged } else { Answer::Unknown });
+    };
+    let detail = body["detail"].as_str().unwrap_or_default();
+    let words = vec![format!("{status} {detail}{}", if retry_after { " (retry-after)" } else { "" })];
+    match status {
+        201 => Read::plain(Answer::Acknowledged),
+        200 => {
+            let rows = body["refused"].as_array().map_or(&[][..], Vec::as_slice);
+            let index = |row: &Value| usize::try_from(row["index"].as_u64()?).ok();
+            let reason = |row: &Value| format!("200 row: {}", row["reason"].as_str().unwrap_or_default());
+            Read {
+                answer: Answer::Acknowledged,
+                refused: rows.iter().filter_map(index).collect(),
+                words: rows.iter().map(reason).collect(),
+            }
+        }
+        // Too many requests are no judgement of the scan.
+        400..=428 | 430..500 => Read { words, ..Read::plain(Answer::Refused(status)) },
+        _ => Read { words, ..Read::plain(Answer::Busy(status)) },
+    }
 }

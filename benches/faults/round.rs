@@ -1,5 +1,6 @@
 //! One round: load, fault, healing, a moment more of load, waiting until all is drained, comparison.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,8 +27,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(120);
 pub struct Report {
     pub findings: Findings,
     pub requests: Counts,
-    /// How often each status came that was no promise.
-    pub statuses: std::collections::BTreeMap<u16, usize>,
+    /// In what words requests were refused, and how often.
+    pub refusals: BTreeMap<String, usize>,
     /// The longest time in which every request was refused.
     pub longest_refusal: Duration,
     /// From healing to the first promise; `None` when none came.
@@ -80,7 +81,7 @@ pub async fn play(
     Ok(Report {
         findings,
         requests: ledger.counts(),
-        statuses: ledger.statuses(),
+        refusals: ledger.refusals(),
         longest_refusal: ledger.longest_refusal(begun),
         back_after: back.map(|at| at.duration_since(healed)),
         drained_after,

@@ -26,6 +26,7 @@ use placecode::embedded::Servers;
 use placecode::pipeline::drain::store;
 use placecode::pipeline::trace::searches;
 use placecode::store::findings::candidates;
+use placecode::store::partitions;
 use placecode::store::register::{self, OrganisationRow, PointRow, VenueRow};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -194,9 +195,11 @@ async fn drain(conn: &mut AsyncPgConnection, catalogue: &Catalogue, scans: &[Sca
     let offset = FixedOffset::east_opt(8 * 3600).unwrap();
     let started = Instant::now();
     for batch in scans.chunks(BATCH) {
-        conn.transaction::<_, anyhow::Error, _>(
-            async |conn| Ok(store(conn, catalogue, offset, batch).await?),
-        )
+        conn.transaction::<_, anyhow::Error, _>(async |conn| {
+            let day = |scan: Option<&Scan>| scan.unwrap().occurred_at.date_naive();
+            partitions::ensure(conn, day(batch.first()), day(batch.last())).await?;
+            Ok(store(conn, catalogue, offset, batch).await?)
+        })
         .await
         .unwrap();
     }

@@ -1,10 +1,11 @@
 //! What every role shares: settings, keys, catalogue, pools, clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
+use chrono::NaiveDate;
 
 use crate::clock::Clock;
 use crate::config::{Config, FontFile};
@@ -37,6 +38,8 @@ pub struct App {
     pub client: Client,
     /// The time.
     pub clock: Clock,
+    /// Days whose partitions are known to be there; only the drain uses it.
+    pub known_days: Arc<Mutex<BTreeSet<NaiveDate>>>,
 }
 
 impl App {
@@ -61,6 +64,7 @@ impl App {
             intake,
             client: Client::new(config.letter_timeout)?,
             clock,
+            known_days: Arc::default(),
             config: Arc::new(config),
         })
     }

@@ -16,7 +16,8 @@ pub struct Config {
     #[arg(long, env, hide_env_values = true)]
     pub database_url: String,
 
-    /// Redis or Valkey, as `redis://host` or `redis+unix:///path`.
+    /// Redis or Valkey, as `redis://host` or `redis+unix:///path`; for a cluster, some of its nodes with commas
+    /// between them.
     #[arg(long, env, hide_env_values = true)]
     pub redis_url: String,
 
@@ -48,11 +49,16 @@ pub struct Config {
     #[arg(long, env, default_value = "4", value_parser = clap::value_parser!(i16).range(1..=64))]
     pub log_shards: i16,
 
-    /// How many undrained entries one shard may hold; beyond it scans are refused with 503.
-    #[arg(long, env, default_value = "5000000", value_parser = clap::value_parser!(u64).range(1000..=100_000_000))]
-    pub log_length_max: u64,
+    /// How many MiB of undrained scans one shard may hold in Redis, some 10,000 scans each; beyond it scans are
+    /// refused with 503, before any is lost.
+    #[arg(long, env, default_value = "1024", value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    pub log_mb_max: u64,
 
-    /// How many log entries are drained in one transaction.
+    /// How many entries, of up to 512 scans, may wait in Postgres for the drain while Redis is away.
+    #[arg(long, env, default_value = "1000000", value_parser = clap::value_parser!(i64).range(1..=1_000_000_000))]
+    pub inbox_max: i64,
+
+    /// How many scans are drained in one transaction, about.
     #[arg(long, env, default_value = "5000", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub drain_batch: u32,
 

@@ -1,15 +1,16 @@
 //! Redis: the scan log, the open windows, the register as scanning needs it, limits.
 
-pub mod appender;
+pub mod connection;
 pub mod entry;
 pub mod limits;
 pub mod log;
 pub mod points;
 pub mod windows;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
+use self::connection::{Conn, Server};
 use crate::config::Config;
 
 /// Why Redis did not do as asked.
@@ -21,6 +22,9 @@ pub enum IntakeError {
     /// The log has grown to its bound, because nobody drains it.
     #[error("the scan log is full")]
     Full,
+    /// Redis and Postgres are both away, so that nothing can be kept.
+    #[error("redis and postgres are both away")]
+    Away,
 }
 
 impl From<redis::RedisError> for IntakeError {
@@ -29,14 +33,15 @@ impl From<redis::RedisError> for IntakeError {
     }
 }
 
-/// The connection to Redis, shared by clones. Nothing is connected until it is used.
+/// The way to Redis, shared by clones. Nothing is connected until it is used.
 #[derive(Clone)]
 pub struct Intake {
-    client: redis::Client,
-    manager: std::sync::Arc<tokio::sync::OnceCell<ConnectionManager>>,
-    prefix: std::sync::Arc<str>,
+    server: Arc<Server>,
+    prefix: Arc<str>,
     shards: i16,
-    log_length_max: u64,
+    log_bytes_max: u64,
+    /// How many bytes the log of each shard had when it was last appended to.
+    log_bytes: Arc<[AtomicU64]>,
 }
 
 impl std::fmt::Debug for Intake {
@@ -46,14 +51,14 @@ impl std::fmt::Debug for Intake {
 }
 
 impl Intake {
-    /// Takes address, prefix and bounds from the settings.
+    /// Takes addresses, prefix and bounds from the settings.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
-            client: redis::Client::open(config.redis_url.as_str())?,
-            manager: std::sync::Arc::default(),
+            server: Arc::new(Server::new(&config.redis_url)?),
             prefix: config.redis_prefix.as_str().into(),
             shards: config.log_shards,
-            log_length_max: config.log_length_max,
+            log_bytes_max: config.log_mb_max * 1024 * 1024,
+            log_bytes: (0..config.log_shards).map(|_| AtomicU64::new(0)).collect(),
         })
     }
 
@@ -62,14 +67,9 @@ impl Intake {
         0..self.shards
     }
 
-    /// A connection that reconnects by itself.
-    pub async fn conn(&self) -> Result<ConnectionManager, IntakeError> {
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(Duration::from_secs(1)))
-            .set_response_timeout(Some(Duration::from_secs(3)))
-            .set_number_of_retries(1);
-        let connect = || ConnectionManager::new_with_config(self.client.clone(), config);
-        Ok(self.manager.get_or_try_init(connect).await?.clone())
+    /// A connection that reconnects by itself; an error at once while Redis is known to be away.
+    pub async fn conn(&self) -> Result<Conn, IntakeError> {
+        self.server.conn().await
     }
 
     /// Whether Redis answers.
@@ -84,7 +84,8 @@ impl Intake {
         format!("{}:{{{shard}}}:{name}", self.prefix)
     }
 
-    fn shard_of(&self, spread: u64) -> i16 {
+    /// The shard of whatever has this spread.
+    pub fn shard_of(&self, spread: u64) -> i16 {
         let shards = u64::try_from(self.shards).unwrap_or(1);
         i16::try_from(spread % shards).unwrap_or(0)
     }

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod findings;
 pub mod idempotency;
 pub mod imports;
+pub mod inbox;
 pub mod inspections;
 pub mod letters;
 pub mod looks;

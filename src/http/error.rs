@@ -8,6 +8,9 @@ use utoipa::ToSchema;
 use crate::intake::IntakeError;
 use crate::store::StoreError;
 
+/// When to send a scan again that could not be kept, in seconds: servers take a few to come back.
+const NOT_KEPT_RETRY_SECS: &str = "5";
+
 /// The variant decides the status. The text of `Internal` is logged once, here, and never answered.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -46,6 +49,9 @@ pub enum ApiError {
     /// 503, worth another try.
     #[error("the service is busy; try again in a moment")]
     Busy,
+    /// 503: a scan cannot be kept now. Nothing of it was.
+    #[error("{0}; keep the scan and send it again with the same id")]
+    NotKept(&'static str),
     /// 500.
     #[error("something went wrong on our side")]
     Internal(#[source] anyhow::Error),
@@ -84,7 +90,7 @@ impl ResponseError for ApiError {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::NotKept(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -98,6 +104,9 @@ impl ResponseError for ApiError {
         match self {
             Self::Busy => {
                 response.insert_header((header::RETRY_AFTER, "1"));
+            }
+            Self::NotKept(_) => {
+                response.insert_header((header::RETRY_AFTER, NOT_KEPT_RETRY_SECS));
             }
             Self::TooMany(secs) => {
                 response.insert_header((header::RETRY_AFTER, secs.to_string()));
@@ -150,7 +159,9 @@ impl From<IntakeError> for ApiError {
     fn from(error: IntakeError) -> Self {
         tracing::warn!(error = %error, "intake refused");
         match error {
-            IntakeError::Busy(_) | IntakeError::Full => Self::Busy,
+            IntakeError::Busy(_) => Self::Busy,
+            IntakeError::Full => Self::NotKept("too many scans wait to be stored"),
+            IntakeError::Away => Self::NotKept("scans cannot be kept at the moment"),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
+use super::appender::Appender;
 use super::follow::Heard;
 use super::screens::KnownScreens;
 use crate::app::App;
-use crate::intake::appender::Appender;
 use crate::intake::points::PointCache;
 
 /// What every handler shares.
@@ -27,7 +27,7 @@ impl Web {
     /// Starts the appends on the runtime of the caller.
     pub fn new(app: App) -> Self {
         Self {
-            appender: Appender::start(&app.intake),
+            appender: Appender::start(&app),
             points: PointCache::default(),
             heard: Heard::default(),
             screens: KnownScreens::default(),

@@ -1,16 +1,20 @@
 //! The scan log: one Redis stream a shard, appended durably before a scan is answered.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use redis::streams::{StreamInfoStreamReply, StreamRangeReply};
 use redis::{AsyncCommands, Value};
 
 use super::entry::encode;
-use super::windows::{append_window, window_of};
+use super::windows::{append_windows, window_of};
 use super::{Intake, IntakeError};
 use crate::domain::scan::Scan;
 use crate::domain::span::Span;
+
+/// How many scans one entry holds at the most.
+pub const ENTRY_SCANS_MAX: usize = 512;
 
 /// An entry of the log.
 #[derive(Debug, Clone)]
@@ -30,59 +34,88 @@ pub struct Accepted {
     pub window: Option<Span>,
 }
 
+/// What one append sends to one shard.
+#[derive(Default)]
+struct Share<'a> {
+    scans: Vec<&'a Scan>,
+    /// Records of open windows by their key.
+    windows: BTreeMap<String, Vec<u8>>,
+}
+
 impl Intake {
     /// Appends scans, and the windows that they open, in one pipeline a shard. When this returns, they
-    /// are in the append-only file: Redis runs with `appendfsync always`.
+    /// are in the append-only file: Redis runs with `appendfsync always`. After a failure some of the scans
+    /// may be in the log, or all; whoever appends them once more, here or elsewhere, doubles none.
     pub async fn append(&self, accepted: &[Accepted]) -> Result<(), IntakeError> {
-        let mut by_shard: BTreeMap<i16, Vec<&Accepted>> = BTreeMap::new();
+        let mut shares: BTreeMap<i16, Share<'_>> = BTreeMap::new();
         for one in accepted {
-            by_shard.entry(self.shard_of(one.scan.visitor.spread())).or_default().push(one);
+            shares.entry(self.shard_of(one.scan.visitor.spread())).or_default().scans.push(&one.scan);
+            if let Some(span) = one.window {
+                let (shard, key) = self.windows_key(one.scan.cell, span.from());
+                let records = shares.entry(shard).or_default().windows.entry(key).or_default();
+                records.extend(window_of(&one.scan, span).to_record());
+            }
         }
-        let appends = by_shard.into_iter().map(|(shard, own)| self.append_to(shard, own));
-        try_join_all(appends).await?;
-        self.append_windows(accepted).await;
-        Ok(())
+        let appends = shares.into_iter().map(|(shard, share)| self.append_to(shard, share));
+        let appended: Result<Vec<()>, IntakeError> = join_all(appends).await.into_iter().collect();
+        if let Err(IntakeError::Busy(_)) = &appended {
+            self.server.suspect();
+        }
+        appended.map(drop)
     }
 
-    async fn append_to(&self, shard: i16, own: Vec<&Accepted>) -> Result<(), IntakeError> {
-        let key = self.key(shard, "log");
+    async fn append_to(&self, shard: i16, share: Share<'_>) -> Result<(), IntakeError> {
+        let key = self.log_key(shard);
         let mut conn = self.conn().await?;
-        if conn.xlen::<_, u64>(&key).await? >= self.log_length_max {
-            return Err(IntakeError::Full);
+        let bytes = self.bytes_seen(shard);
+        let is_full = |bytes: u64| !share.scans.is_empty() && bytes >= self.log_bytes_max;
+        if is_full(bytes.load(Ordering::Relaxed)) {
+            bytes.store(self.bytes(shard).await?, Ordering::Relaxed);
+            if is_full(bytes.load(Ordering::Relaxed)) {
+                return Err(IntakeError::Full);
+            }
         }
-        let entry = encode(own.iter().map(|one| &one.scan));
-        conn.xadd::<_, _, _, _, String>(&key, "*", &[("s", entry)]).await?;
-        Ok(())
-    }
-
-    /// The windows serve counts of the moment; the scans are safe already, so a failure here is no
-    /// failure of the scan.
-    async fn append_windows(&self, accepted: &[Accepted]) {
         let mut pipeline = redis::pipe();
-        for (one, span) in accepted.iter().filter_map(|one| Some((one, one.window?))) {
-            append_window(
-                &mut pipeline,
-                &self.windows_key(one.scan.cell, span.from()),
-                window_of(&one.scan, span),
-            );
+        for scans in share.scans.chunks(ENTRY_SCANS_MAX) {
+            pipeline.xadd(&key, "*", &[("s", encode(scans.iter().copied()))]).ignore();
         }
-        if pipeline.is_empty() {
-            return;
+        for (key, records) in &share.windows {
+            append_windows(&mut pipeline, key, records);
         }
-        let written = match self.conn().await {
-            Ok(mut conn) => pipeline.query_async::<()>(&mut conn).await.map_err(IntakeError::from),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = written {
-            tracing::warn!(error = %error, "open windows were not written");
-        }
+        pipeline.cmd("MEMORY").arg("USAGE").arg(&key).arg("SAMPLES").arg(1);
+        let (used,): (Option<u64>,) = pipeline.query_async(&mut conn).await?;
+        bytes.store(used.unwrap_or(0), Ordering::Relaxed);
+        Ok(())
     }
 
-    /// So many entries of a shard after a position, in order.
-    pub async fn read(&self, shard: i16, after: &str, count: u32) -> Result<Vec<LogEntry>, IntakeError> {
+    fn bytes_seen(&self, shard: i16) -> &AtomicU64 {
+        static NONE: AtomicU64 = AtomicU64::new(0);
+        usize::try_from(shard).ok().and_then(|shard| self.log_bytes.get(shard)).unwrap_or(&NONE)
+    }
+
+    /// How many bytes of memory the log of a shard takes.
+    pub async fn bytes(&self, shard: i16) -> Result<u64, IntakeError> {
         let mut conn = self.conn().await?;
-        let reply: StreamRangeReply =
-            conn.xrange_count(self.key(shard, "log"), format!("({after}"), "+", count).await?;
+        let mut command = redis::cmd("MEMORY");
+        command.arg("USAGE").arg(self.log_key(shard)).arg("SAMPLES").arg(1);
+        Ok(command.query_async::<Option<u64>>(&mut conn).await?.unwrap_or(0))
+    }
+
+    fn log_key(&self, shard: i16) -> String {
+        self.key(shard, "log")
+    }
+
+    /// Entries of a shard from its beginning, or after a position, in order. What Postgres has is removed
+    /// from the log, so all that is there is to be drained.
+    pub async fn read(
+        &self,
+        shard: i16,
+        after: Option<&str>,
+        count: u32,
+    ) -> Result<Vec<LogEntry>, IntakeError> {
+        let mut conn = self.conn().await?;
+        let from = after.map_or_else(|| "-".to_owned(), |position| format!("({position}"));
+        let reply: StreamRangeReply = conn.xrange_count(self.log_key(shard), from, "+", count).await?;
         let record = |entry: &redis::streams::StreamId| match entry.map.get("s") {
             Some(Value::BulkString(bytes)) => bytes.clone(),
             _ => Vec::new(),
@@ -90,24 +123,21 @@ impl Intake {
         Ok(reply.ids.iter().map(|id| LogEntry { position: id.id.clone(), record: record(id) }).collect())
     }
 
-    /// Forgets the entries of a shard up to a position, which Postgres has.
-    pub async fn trim(&self, shard: i16, drained: &str) -> Result<(), IntakeError> {
-        let Some((millis, number)) = parse_position(drained) else { return Ok(()) };
+    /// Removes entries that Postgres has, each by its position: a log that was lost and begun anew may have
+    /// others with smaller ones.
+    pub async fn remove(&self, shard: i16, drained: &[LogEntry]) -> Result<(), IntakeError> {
         let mut conn = self.conn().await?;
-        let next = format!("{millis}-{}", number.saturating_add(1));
-        redis::cmd("XTRIM")
-            .arg(self.key(shard, "log"))
-            .arg("MINID")
-            .arg(next)
-            .query_async::<i64>(&mut conn)
-            .await?;
+        for block in drained.chunks(1000) {
+            let positions: Vec<&str> = block.iter().map(|entry| entry.position.as_str()).collect();
+            conn.xdel::<_, _, i64>(self.log_key(shard), &positions).await?;
+        }
         Ok(())
     }
 
     /// The position of the last entry that a shard has ever had; `0-0` when it has had none.
     pub async fn end(&self, shard: i16) -> Result<String, IntakeError> {
         let mut conn = self.conn().await?;
-        let key = self.key(shard, "log");
+        let key = self.log_key(shard);
         if !conn.exists::<_, bool>(&key).await? {
             return Ok("0-0".to_owned());
         }
@@ -115,10 +145,10 @@ impl Intake {
         Ok(info.last_generated_id)
     }
 
-    /// How many entries of a shard are not drained yet.
+    /// How many entries of a shard are not drained yet; each has one scan or several.
     pub async fn length(&self, shard: i16) -> Result<u64, IntakeError> {
         let mut conn = self.conn().await?;
-        Ok(conn.xlen(self.key(shard, "log")).await?)
+        Ok(conn.xlen(self.log_key(shard)).await?)
     }
 }
 

@@ -19,18 +19,18 @@ pub fn window_of(scan: &Scan, span: Span) -> OpenWindow {
     OpenWindow { visitor: scan.visitor, point: scan.point, span }
 }
 
-/// Adds a window to the string of its cell and hour.
-pub fn append_window(pipeline: &mut Pipeline, key: &str, window: OpenWindow) {
-    pipeline.append(key, window.to_record().as_slice()).ignore();
+/// Adds records to the string of their cell and hour.
+pub fn append_windows(pipeline: &mut Pipeline, key: &str, records: &[u8]) {
+    pipeline.append(key, records).ignore();
     pipeline.expire(key, LIFE_SECS).ignore();
 }
 
 impl Intake {
-    /// The key of the windows that open in a cell within the hour of `at`.
-    pub(super) fn windows_key(&self, cell: CellIndex, at: DateTime<Utc>) -> String {
+    /// The shard and the key of the windows that open in a cell within the hour of `at`.
+    pub(super) fn windows_key(&self, cell: CellIndex, at: DateTime<Utc>) -> (i16, String) {
         let number = cell_to_i64(cell);
         let shard = self.shard_of(number.cast_unsigned() >> 12);
-        self.key(shard, &format!("open:{number:x}:{}", hour_of(at)))
+        (shard, self.key(shard, &format!("open:{number:x}:{}", hour_of(at))))
     }
 
     /// The windows of a cell that are open at `now`. Looks back as far as a stay of `longest` reaches.
@@ -44,7 +44,7 @@ impl Intake {
         let hours = longest.num_seconds() / HOUR_SECS + 1;
         let mut pipeline = redis::pipe();
         for hour in (0..=hours).rev() {
-            pipeline.get(self.windows_key(cell, now - TimeDelta::seconds(hour * HOUR_SECS)));
+            pipeline.get(self.windows_key(cell, now - TimeDelta::seconds(hour * HOUR_SECS)).1);
         }
         let strings: Vec<Option<Vec<u8>>> = pipeline.query_async(&mut conn).await?;
         let strings = strings.iter().flatten().map(Vec::as_slice);

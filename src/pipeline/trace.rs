@@ -19,7 +19,10 @@ use crate::intake::log::has_passed;
 use crate::store::cases::{self, CaseRow, TrailRow};
 use crate::store::findings::{self, Reach, Search};
 use crate::store::runs::{self, Computed, RunRow, RunState};
-use crate::store::{audit, scans};
+use crate::store::{audit, inbox, scans};
+
+/// What the end of the inbox is called among the ends of the shards.
+const INBOX: &str = "inbox";
 
 /// No stay lasts longer: a chain of scans is begun afresh each day, and its last scan counts for a day.
 const STAY_MAX: TimeDelta = TimeDelta::days(2);
@@ -48,24 +51,36 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
     }
 }
 
-/// Whether everything that was in the log when the run was first looked at has reached Postgres.
+/// Whether everything that was in the log and in the inbox when the run was first looked at has reached
+/// Postgres. The ends are kept with the run: by shard, and of the inbox under its name.
 async fn drained(app: &App, conn: &mut AsyncPgConnection, run: &RunRow) -> anyhow::Result<bool> {
-    let ends: BTreeMap<i16, String> = if let Some(ends) = &run.log_ends {
+    let ends: BTreeMap<String, String> = if let Some(ends) = &run.log_ends {
         serde_json::from_value(ends.clone()).context("log_ends")?
     } else {
         let mut ends = BTreeMap::new();
         for shard in app.intake.shards() {
-            ends.insert(shard, app.intake.end(shard).await?);
+            ends.insert(shard.to_string(), app.intake.end(shard).await?);
         }
+        ends.extend(inbox::waiting(conn).await?.newest.map(|id| (INBOX.to_owned(), id.to_string())));
         runs::set_log_ends(conn, run.id, &serde_json::to_value(&ends)?).await?;
         ends
     };
+    if let Some(id) = ends.get(INBOX)
+        && inbox::waits_until(conn, id.parse().context("log_ends")?).await?
+    {
+        return Ok(false);
+    }
     let positions: BTreeMap<i16, String> =
         scans::positions(conn).await?.into_iter().map(|row| (row.shard, row.position)).collect();
-    let passed = |(shard, end): (&i16, &String)| {
-        end == "0-0" || positions.get(shard).is_some_and(|position| has_passed(position, end))
-    };
-    Ok(ends.iter().all(passed))
+    for shard in app.intake.shards() {
+        let end = ends.get(&shard.to_string()).map_or("0-0", String::as_str);
+        let has_passed = positions.get(&shard).is_some_and(|position| has_passed(position, end));
+        // A log that was lost and begun anew never reaches its old end; then an empty one will do.
+        if end != "0-0" && !has_passed && app.intake.length(shard).await? > 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn compute(app: &App, conn: &mut AsyncPgConnection, run: &RunRow) -> anyhow::Result<()> {

@@ -20,7 +20,7 @@ use crate::domain::catalogue::Catalogue;
 use crate::domain::scan::{LATE_MAX, Scan};
 use crate::pipeline::drain;
 use crate::store::audit::{self, Act};
-use crate::store::partitions;
+use crate::store::{partitions, scans};
 
 /// How many rows are read before their places are looked up.
 const BLOCK: usize = 5000;
@@ -238,6 +238,7 @@ impl Import<'_> {
         let old = old_days(days, now);
         self.conn
             .transaction::<_, anyhow::Error, _>(async |conn| {
+                scans::exclude_drains(conn).await?;
                 let stored = drain::store(conn, catalogue, offset, batch).await.context("storing scans")?;
                 if stored > 0 && !old.is_empty() {
                     partitions::note_imported(conn, &old, now).await?;

@@ -17,12 +17,14 @@ use crate::domain::venue::PointId;
 use crate::domain::visitor::Visitor;
 
 /// How far one shard of the log has been drained. Holds the row until the transaction ends, so that
-/// one drain at a time works on a shard; `None` when another one does.
+/// one drain at a time works on a shard; `None` when another one does. A drain that stands still in the
+/// middle, or whose machine is gone, loses the row after fifteen seconds, and its transaction is undone.
 pub async fn lock_position(
     conn: &mut AsyncPgConnection,
     shard: i16,
     now: DateTime<Utc>,
 ) -> Result<Option<String>, StoreError> {
+    sql_query("set local idle_in_transaction_session_timeout = '15s'").execute(conn).await?;
     sql_query("insert into log_positions (shard, position, updated_at) values ($1, '0-0', $2) on conflict do nothing")
         .bind::<SmallInt, _>(shard)
         .bind::<Timestamptz, _>(now)
@@ -55,6 +57,13 @@ pub async fn move_position(
     .bind::<Timestamptz, _>(now)
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Keeps all drains out until the transaction ends, and lets them know that somebody else wrote scans: the
+/// stays of a visitor are computed from all scans of the visitor, so two that compute them must not overlap.
+pub async fn exclude_drains(conn: &mut AsyncPgConnection) -> Result<(), StoreError> {
+    sql_query("update log_positions set other_writes = other_writes + 1").execute(conn).await?;
     Ok(())
 }
 

@@ -1,10 +1,12 @@
 //! Law 4: an accepted scan is never lost and never counted twice. Law 5: scanning waits for nobody.
 
+mod cluster;
 mod kills;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
+use placecode::config::Config;
 use placecode::domain::catalogue::Catalogue;
 use placecode::domain::numbered::Numbered;
 use placecode::domain::position::{POINT_RESOLUTION, Position};
@@ -13,6 +15,7 @@ use placecode::domain::span::Span;
 use placecode::domain::stay::{Stay, stays_of};
 use placecode::domain::venue::PointId;
 use placecode::domain::visitor::Visitor;
+use placecode::intake::IntakeError;
 use placecode::intake::log::Accepted;
 use placecode::pipeline::run::Step;
 use placecode::pipeline::{Outcome, drain};
@@ -20,7 +23,6 @@ use placecode::store::scans;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use reqwest::Method as Verb;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -94,9 +96,8 @@ async fn a_batch_that_is_drained_again_changes_nothing() {
     let before = everything(&app).await;
     assert_eq!(before.0.len(), 40);
 
-    // Killed between the commit and the trim: the same entries come again, from the beginning of the log.
+    // Killed between the commit and the removal: the same entries come again.
     app.app.intake.append(&accepted(&batch)).await.unwrap();
-    assert_eq!(app.sql("update log_positions set position = '0-0'").await, Ok(4));
     app.settle().await;
     assert_eq!(everything(&app).await, before);
     // Killed in the middle of the transaction, and computed again in another order.
@@ -241,22 +242,27 @@ async fn scans_are_taken_while_postgres_is_away_and_appear_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_redis_a_scan_is_refused_for_now_and_nothing_is_lost() {
+async fn without_redis_scans_are_kept_in_postgres_and_drained_from_there() {
     let app = TestApp::start().await;
     let teahouse = app.venue("老茶馆", "teahouse").await;
     app.scan(1, &teahouse, 30).await;
-    let lonely =
-        Replica::start(&app, |config| config.redis_url = "redis+unix:///nowhere/redis.sock".into()).await;
+    let nowhere = |config: &mut Config| config.redis_url = "redis+unix:///nowhere/redis.sock".into();
+    let lonely = Replica::start(&app, nowhere).await;
     let person = app.person(2).await.at(lonely.address);
     let scan = json!({ "id": Uuid::now_v7(), "code": teahouse.code, "occurred_at": app.now() });
-    let answer = person.post("/v1/scans", &scan).await;
-    answer.problem(503);
-    assert_eq!(answer.headers["retry-after"], "1");
-    let ready = person.send(Verb::GET, "/readyz", None, &[]).await.expect(503);
-    assert_eq!(ready, json!({ "postgres": true, "redis": false }));
-    assert!(Step::Drain.take(&lonely.app).await.is_err());
-    app.settle().await;
+    for _ in 0..2 {
+        assert_eq!(person.post("/v1/scans", &scan).await.expect(201)["venue"], "老茶馆");
+    }
+    assert_eq!(app.number("select count(*) from inbox").await, 2, "a retry waits beside the first");
+    // A worker that cannot reach Redis either drains what is in Postgres.
+    while Step::Drain.take(&lonely.app).await.unwrap() != Outcome::Idle {}
     assert_eq!(app.number("select count(*) from scans").await, 1);
+    assert_eq!(app.number("select count(*) from inbox").await, 0);
+    // Sent once more when Redis is back, by way of the log, it is the same scan.
+    app.person(2).await.post("/v1/scans", &scan).await.expect(201);
+    app.settle().await;
+    assert_eq!(app.number("select count(*) from scans").await, 2);
+    assert_eq!(app.number("select count(*) from stays").await, 2);
     // Reads go on.
     assert_eq!(
         app.person(1).await.at(lonely.address).get("/v1/me/stays").await.expect(200)[0]["venue"],
@@ -265,16 +271,59 @@ async fn without_redis_a_scan_is_refused_for_now_and_nothing_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_log_refuses_scans_for_now() {
-    let app = TestApp::start_with(&["--log-shards", "1", "--log-length-max", "1000"]).await;
+async fn with_redis_and_postgres_away_a_scan_is_refused_clearly() {
+    let app = TestApp::start().await;
     let teahouse = app.venue("老茶馆", "teahouse").await;
-    let many: Vec<Scan> = (0..1000).map(|n| scan(&app, app.visitor(n), teahouse.point, 5)).collect();
-    app.app.intake.append(&accepted(&many)).await.unwrap();
+    // The service knows the place before both go away.
+    let lonely =
+        Replica::start(&app, |config| config.redis_url = "redis+unix:///nowhere/redis.sock".into()).await;
+    let person = app.person(1).await.at(lonely.address);
+    let scan = || json!({ "id": Uuid::now_v7(), "code": teahouse.code, "occurred_at": app.now() });
+    person.post("/v1/scans", &scan()).await.expect(201);
+    app.sql("alter table inbox rename to inbox_away").await.unwrap();
+    let answer = person.post("/v1/scans", &scan()).await;
+    assert!(answer.problem(503).contains("send it again with the same id"));
+    assert_eq!(answer.headers["retry-after"], "5");
+    app.sql("alter table inbox_away rename to inbox").await.unwrap();
+    person.post("/v1/scans", &scan()).await.expect(201);
+    app.settle().await;
+    assert_eq!(app.number("select count(*) from scans").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_inbox_refuses_scans_for_now() {
+    let app = TestApp::start_with(&["--inbox-max", "1"]).await;
+    let teahouse = app.venue("老茶馆", "teahouse").await;
+    let lonely =
+        Replica::start(&app, |config| config.redis_url = "redis+unix:///nowhere/redis.sock".into()).await;
+    let person = app.person(1).await.at(lonely.address);
+    let scan = || json!({ "id": Uuid::now_v7(), "code": teahouse.code, "occurred_at": app.now() });
+    person.post("/v1/scans", &scan()).await.expect(201);
+    person.post("/v1/scans", &scan()).await.expect(201);
+    person.post("/v1/scans", &scan()).await.problem(503);
+    app.settle().await;
+    person.post("/v1/scans", &scan()).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_log_refuses_scans_for_now() {
+    let app = TestApp::start_with(&["--log-shards", "1", "--log-mb-max", "1"]).await;
+    let teahouse = app.venue("老茶馆", "teahouse").await;
+    let many: Vec<Scan> = (0..10_000).map(|n| scan(&app, app.visitor(n % 99), teahouse.point, 5)).collect();
+    let mut taken = 0;
+    let refused = loop {
+        match app.app.intake.append(&accepted(&many)).await {
+            Ok(()) => taken += many.len(),
+            Err(refused) => break refused,
+        }
+        assert!(taken < 100_000, "a shard of one MiB holds some ten thousand scans");
+    };
+    assert!(matches!(refused, IntakeError::Full));
     let person = app.person(1).await;
     let one = json!({ "id": Uuid::now_v7(), "code": teahouse.code, "occurred_at": app.now() });
-    person.post("/v1/scans", &one).await.problem(503);
+    assert!(person.post("/v1/scans", &one).await.problem(503).starts_with("too many scans wait"));
     app.settle().await;
     person.post("/v1/scans", &one).await.expect(201);
     app.settle().await;
-    assert_eq!(app.number("select count(*) from scans").await, 1001);
+    assert_eq!(app.number("select count(*) from scans").await, 10_001);
 }

@@ -101,7 +101,7 @@ fn title<'a>(view: &'a View, error: &ApiError) -> &'a str {
         ApiError::Conflict(_) => view.say("现在不能这样做", "This cannot be done now"),
         ApiError::Invalid { .. } => view.say("填写有误", "Something is not right"),
         ApiError::TooMany(_) => view.say("操作过于频繁", "Too many requests"),
-        ApiError::Busy => view.say("服务繁忙", "The service is busy"),
+        ApiError::Busy | ApiError::NotKept(_) => view.say("服务繁忙", "The service is busy"),
         ApiError::Internal(_) => view.say("系统出错", "Something went wrong"),
     }
 }
@@ -119,6 +119,7 @@ pub(super) fn detail(view: &View, error: &ApiError) -> String {
         ApiError::NotFound(_) => "该内容不存在，可能已被删除或地址有误。".to_owned(),
         ApiError::TooMany(secs) => format!("请等待 {secs} 秒后再试。"),
         ApiError::Busy => "请稍后再试。".to_owned(),
+        ApiError::NotKept(_) => "本次扫码未能记录，请几秒后再试，或请工作人员登记在纸上。".to_owned(),
         ApiError::Internal(_) => "我们这边出了问题，请稍后再试。".to_owned(),
         ApiError::Invalid { field, reason } => {
             format!("{}：{}", field_name(field), in_chinese(reason).unwrap_or(reason))

@@ -10,14 +10,14 @@ use diesel_async::RunQueryDsl;
 use placecode::app::App;
 use placecode::domain::scan::Scan;
 use placecode::embedded::{Options, Servers};
-use placecode::intake::appender::Appender;
+use placecode::http::appender::Appender;
 use placecode::pipeline::Outcome;
 use placecode::pipeline::run::Step;
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{accepted, scan};
-use crate::support::{TestApp, servers};
+use crate::support::{TestApp, servers, until};
 
 const SENDERS: u32 = 4;
 const SCANS_EACH: u32 = 60;
@@ -48,7 +48,7 @@ fn kill(pid: Option<u32>) {
 /// Sends scans one after another; what is not acknowledged is sent again, as a client would. Returns
 /// the ids, all of them acknowledged.
 async fn send(app: App, scans: Vec<Scan>) -> Vec<Uuid> {
-    let appender = Appender::start(&app.intake);
+    let appender = Appender::start(&app);
     let mut ledger = Vec::new();
     for scan in scans {
         while appender.append(accepted(std::slice::from_ref(&scan))).await.is_err() {
@@ -113,9 +113,15 @@ async fn acknowledged_scans_survive_the_killing_of_redis_and_postgres_once_each(
     }
     end.send(true).unwrap();
     drain.await.unwrap();
-    while !matches!(Step::Drain.take(&app).await, Ok(Outcome::Idle)) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("everything is drained", async || {
+        let idle = matches!(Step::Drain.take(&app).await, Ok(Outcome::Idle));
+        let mut lengths = Vec::new();
+        for shard in app.intake.shards() {
+            lengths.push(app.intake.length(shard).await.ok());
+        }
+        idle && lengths.iter().all(|length| *length == Some(0))
+    })
+    .await;
 
     let mut conn = app.store.conn().await.unwrap();
     let query = diesel::sql_query("select id, count(*) as count from scans group by id order by id");

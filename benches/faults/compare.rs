@@ -12,7 +12,6 @@ use placecode::domain::scan::Scan;
 use placecode::domain::span::Span;
 use placecode::domain::stay::{Stay, stays_of};
 use placecode::domain::visitor::Visitor;
-use placecode::intake::log::has_passed;
 use placecode::store::scans;
 use uuid::Uuid;
 
@@ -84,18 +83,12 @@ pub async fn number(conn: &mut AsyncPgConnection, sql: &str) -> anyhow::Result<i
     Ok(query.get_result::<Number>(conn).await?.number)
 }
 
-/// How much waits to be stored: entries of the log that were not drained, and rows of the inbox.
+/// How much waits to be stored: entries of the log, and rows of the inbox.
 pub async fn backlog(app: &App) -> anyhow::Result<u64> {
     let mut conn = app.store.conn().await?;
     let mut waiting = u64::try_from(number(&mut conn, "select count(*) from inbox").await?)?;
-    let positions = scans::positions(&mut conn).await?;
     for shard in app.intake.shards() {
-        let end = app.intake.end(shard).await?;
-        let position = positions.iter().find(|position| position.shard == shard);
-        // Entries that are stored and not trimmed yet wait for nothing.
-        if !has_passed(position.map_or("0-0", |position| &position.position), &end) {
-            waiting += app.intake.length(shard).await?.max(1);
-        }
+        waiting += app.intake.length(shard).await?;
     }
     Ok(waiting)
 }

@@ -25,6 +25,7 @@ pub enum Way {
 pub enum Weather {
     Slow,
     Stalled,
+    Vanished,
     Cut,
 }
 
@@ -73,12 +74,13 @@ impl Way {
 }
 
 impl Weather {
-    const ALL: [Self; 3] = [Self::Slow, Self::Stalled, Self::Cut];
+    const ALL: [Self; 4] = [Self::Slow, Self::Stalled, Self::Vanished, Self::Cut];
 
     fn name(self) -> &'static str {
         match self {
             Self::Slow => "slow",
             Self::Stalled => "stall",
+            Self::Vanished => "vanish",
             Self::Cut => "cut",
         }
     }
@@ -199,6 +201,7 @@ fn mode(weather: Weather, rng: &mut StdRng) -> Mode {
             Mode::Slow { delay, bytes_per_sec: rng.random_range(50_000..1_000_000) }
         }
         Weather::Stalled => Mode::Stalled,
+        Weather::Vanished => Mode::Vanished,
         Weather::Cut => Mode::Cut,
     }
 }

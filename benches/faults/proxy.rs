@@ -21,8 +21,11 @@ pub enum Mode {
     Open,
     /// It passes late, and no more than so many bytes a second in each direction of each connection.
     Slow { delay: Duration, bytes_per_sec: u32 },
-    /// Connections are taken and stay open, and nothing passes: the other side has vanished without a word.
+    /// Connections are taken and stay open, and nothing passes until it does again.
     Stalled,
+    /// As if the other side had vanished without a word: connections are taken and stay open, and nothing
+    /// ever passes over those that there are. Only new ones find it once it is back.
+    Vanished,
     /// Connections are closed, and new ones as soon as they come.
     Cut,
 }
@@ -66,7 +69,7 @@ async fn accept(listener: TcpListener, to: SocketAddr, mode: watch::Receiver<Mod
 
 /// Carries one connection until either side ends it or the proxy is cut.
 async fn carry(client: TcpStream, to: SocketAddr, mode: watch::Receiver<Mode>) {
-    let mut cut = mode.clone();
+    let (mut cut, mut vanished) = (mode.clone(), mode.clone());
     let both = async {
         passable(&mut mode.clone()).await;
         let server = TcpStream::connect(to).await?;
@@ -76,10 +79,22 @@ async fn carry(client: TcpStream, to: SocketAddr, mode: watch::Receiver<Mode>) {
         let (from_server, to_server) = server.into_split();
         tokio::try_join!(pump(from_client, to_server, mode.clone()), pump(from_server, to_client, mode))
     };
+    let mut both = std::pin::pin!(both);
+    let lost = async {
+        drop(vanished.wait_for(|mode| *mode == Mode::Vanished).await);
+    };
     tokio::select! {
-        _ = cut.wait_for(|mode| *mode == Mode::Cut) => {}
-        _ended = both => {}
+        biased;
+        () = until_cut(&mut cut) => return,
+        () = lost => {}
+        _ended = &mut both => return,
     }
+    // Both ends stay open and hear nothing.
+    until_cut(&mut cut).await;
+}
+
+async fn until_cut(mode: &mut watch::Receiver<Mode>) {
+    drop(mode.wait_for(|mode| *mode == Mode::Cut).await);
 }
 
 async fn pump(
@@ -115,5 +130,5 @@ async fn pump(
 }
 
 async fn passable(mode: &mut watch::Receiver<Mode>) {
-    drop(mode.wait_for(|mode| *mode != Mode::Stalled).await);
+    drop(mode.wait_for(|mode| !matches!(mode, Mode::Stalled | Mode::Vanished)).await);
 }

@@ -78,7 +78,7 @@ pub async fn play(
     stage.all_ready().await?;
     let drained_after = drained(stage).await;
     let findings = compare(&stage.app, &ledger.entries(), before).await?;
-    Ok(Report {
+    let report = Report {
         findings,
         requests: ledger.counts(),
         refusals: ledger.refusals(),
@@ -87,7 +87,11 @@ pub async fn play(
         drained_after,
         own_deaths: stage.own_deaths() - deaths_before,
         script,
-    })
+    };
+    if !report.is_good() {
+        stage.restart_roles();
+    }
+    Ok(report)
 }
 
 async fn perform(stage: &mut Stage, script: &Script) -> anyhow::Result<()> {

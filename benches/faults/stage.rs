@@ -92,6 +92,9 @@ impl Stage {
         let ground = Ground::prepare(plan)?;
         let now = Clock::System.now();
         let city = Arc::new(City::new(now));
+        // A build that replaces the program meanwhile must not change who is on this stage.
+        let program = ground.folder.join("placecode");
+        fs::hard_link(&plan.program, &program).or_else(|_| fs::copy(&plan.program, &program).map(drop))?;
         let keys = ground.folder.join("keys.toml");
         fs::write(&keys, city.keyring.to_toml())?;
         let database_url = format!("postgres://placecode@{}/placecode", ground.postgres);
@@ -123,7 +126,7 @@ impl Stage {
                 for (server, address) in [(Part::Redis, redis), (Part::Postgres, postgres)] {
                     stage.proxies.insert((part, replica, server), Proxy::start(address).await?);
                 }
-                stage.cast(plan, part, replica, &keys)?;
+                stage.cast(part, replica, &keys)?;
             }
         }
         stage.all_ready().await?;
@@ -131,7 +134,7 @@ impl Stage {
     }
 
     /// Starts one replica of a role.
-    fn cast(&mut self, plan: &Plan, part: Part, replica: usize, keys: &Path) -> anyhow::Result<()> {
+    fn cast(&mut self, part: Part, replica: usize, keys: &Path) -> anyhow::Result<()> {
         let name = format!("{}-{replica}", part.name());
         let to =
             |server| self.proxies.get(&(part, replica, server)).map(|proxy| proxy.address).context("a proxy");
@@ -153,7 +156,7 @@ impl Stage {
         let role = if part == Part::Service { "serve" } else { "work" };
         let flags = flags.into_iter().flat_map(|(name, value)| [name.into(), value]);
         let recipe = Recipe {
-            program: plan.program.clone(),
+            program: self.folder.join("placecode"),
             args: std::iter::once(role.into()).chain(flags).collect(),
             user: None,
             folder: self.folder.clone(),
@@ -230,6 +233,17 @@ impl Stage {
             process.tend();
         }
         Ok(())
+    }
+
+    /// Begins afresh with new services and workers, so that one that hangs spoils no later round.
+    pub fn restart_roles(&mut self) {
+        for ((part, _), process) in &mut self.processes {
+            if matches!(part, Part::Service | Part::Worker) {
+                process.kill();
+                process.release();
+                process.tend();
+            }
+        }
     }
 
     /// Waits until both servers and both services answer.

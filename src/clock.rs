@@ -56,6 +56,11 @@ impl Clock {
         DateTime::from_timestamp_micros(micros).unwrap_or_default()
     }
 
+    /// Whether it is the machine's own, which other machines' clocks can be compared with.
+    pub fn is_the_machines(&self) -> bool {
+        matches!(self, Self::System)
+    }
+
     /// Moves a fixed clock forward; the others move by themselves.
     pub fn advance(&self, by: TimeDelta) {
         if let Self::Fixed(micros) = self {

@@ -322,6 +322,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    retention_clock (only_row) {
+        only_row -> Bool,
+        seen_at -> Timestamptz,
+        steady_since -> Timestamptz,
+    }
+}
+
+diesel::table! {
     rule_packs (id, version) {
         id -> Text,
         version -> Integer,
@@ -556,6 +564,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     point_usage,
     points,
     releases,
+    retention_clock,
     rule_packs,
     runs,
     scans,

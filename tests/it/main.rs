@@ -16,6 +16,7 @@ mod cli;
 mod codes;
 mod drain;
 mod exports;
+mod faults;
 mod flow;
 mod imports;
 mod issuer;

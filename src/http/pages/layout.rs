@@ -128,6 +128,7 @@ pub(super) fn token(signed: &Signed) -> Markup {
 pub(super) fn places<'a>(view: &'a View, roles: &[Role]) -> Vec<(&'static str, &'a str)> {
     let all = [
         ("/manage", view.say("场所", "Venues"), may::WorkAtVenues::ROLES),
+        ("/door", view.say("门口", "Door"), may::StandAtDoors::ROLES),
         ("/inspect", view.say("场所审核", "Review"), may::ReviewVenues::ROLES),
         ("/inspect/poster", view.say("海报核查", "Posters"), may::ReviewVenues::ROLES),
         ("/cases", view.say("病例与流调", "Cases"), may::SeeCases::ROLES),

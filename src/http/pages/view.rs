@@ -117,6 +117,11 @@ impl View {
         at.with_timezone(&self.offset).format(form).to_string()
     }
 
+    /// The day of a time as the local calendar shows it.
+    pub(super) fn date(&self, at: DateTime<Utc>) -> String {
+        at.with_timezone(&self.offset).format(self.say("%Y年%-m月%-d日", "%-d %b %Y")).to_string()
+    }
+
     /// A span of time; the second day stands there only when it is another one.
     pub(super) fn span(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> String {
         let (a, b) = (from.with_timezone(&self.offset), until.with_timezone(&self.offset));

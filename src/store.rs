@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod cards;
 pub mod cases;
 pub mod codes;
 pub mod decisions;

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::known_colour::KnownColour;
+use super::rule_pack::Colour;
 use super::visitor::Visitor;
 
 /// The audience that every assertion must name.
@@ -34,6 +36,21 @@ pub struct IdentityClaims {
     pub iat: i64,
     /// Expires at, seconds of the Unix epoch.
     pub exp: i64,
+    /// What the person's health code shows, where the channel knows it: `green`, `yellow` or `red`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colour: Option<String>,
+    /// When it was seen to show that, seconds of the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colour_at: Option<i64>,
+}
+
+/// Whom a channel has verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identified {
+    /// Who.
+    pub visitor: Visitor,
+    /// The colour that the channel saw, when it told one.
+    pub colour: Option<KnownColour>,
 }
 
 /// "This request is mine": signed by a device over the body that it sends.
@@ -107,10 +124,24 @@ pub fn verify_identity(
     text: &str,
     key: &VerifyingKey,
     now: DateTime<Utc>,
-) -> Result<Visitor, InvalidAssertion> {
+) -> Result<Identified, InvalidAssertion> {
     let claims: IdentityClaims = verify(text, key)?;
     check(&claims.aud, claims.iat, claims.exp, now)?;
-    Visitor::from_hex(&claims.sub).ok_or(InvalidAssertion::Subject)
+    let visitor = Visitor::from_hex(&claims.sub).ok_or(InvalidAssertion::Subject)?;
+    Ok(Identified { visitor, colour: claims.known_colour() })
+}
+
+impl IdentityClaims {
+    /// The colour with its moment. A word that is not known here is none: a scan does not hang on colours.
+    fn known_colour(&self) -> Option<KnownColour> {
+        let colour = match self.colour.as_deref()? {
+            "green" => Colour::Green,
+            "yellow" => Colour::Yellow,
+            "red" => Colour::Red,
+            _ => return None,
+        };
+        Some(KnownColour { colour, as_of: DateTime::from_timestamp(self.colour_at?, 0)? })
+    }
 }
 
 /// What a device asserts about its request, once verified with that device's key.
@@ -168,6 +199,8 @@ mod tests {
             aud: AUDIENCE.into(),
             iat: now().timestamp(),
             exp: now().timestamp() + 300,
+            colour: None,
+            colour_at: None,
         }
     }
 
@@ -176,8 +209,26 @@ mod tests {
         let key = SigningKey::from_bytes(&[7; 32]);
         let text = sign(&claims(), "health-code", &key);
         assert_eq!(signer_of(&text), Ok("health-code".into()));
-        let visitor = verify_identity(&text, &key.verifying_key(), now()).unwrap();
-        assert_eq!(visitor, Visitor::from_uuid(Uuid::from_u128(42)));
+        let identified = verify_identity(&text, &key.verifying_key(), now()).unwrap();
+        let visitor = Visitor::from_uuid(Uuid::from_u128(42));
+        assert_eq!(identified, Identified { visitor, colour: None });
+    }
+
+    #[test]
+    fn a_channel_may_tell_a_colour_with_its_moment_and_an_odd_one_harms_nothing() {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let told = |colour: Option<&str>, colour_at| {
+            let claims = IdentityClaims { colour: colour.map(str::to_owned), colour_at, ..claims() };
+            verify_identity(&sign(&claims, "health-code", &key), &key.verifying_key(), now()).unwrap().colour
+        };
+        let at = now().timestamp() - 60;
+        let yellow = KnownColour { colour: Colour::Yellow, as_of: now() - TimeDelta::minutes(1) };
+        assert_eq!(told(Some("yellow"), Some(at)), Some(yellow));
+        for (colour, colour_at) in
+            [(None, Some(at)), (Some("red"), None), (Some("plaid"), Some(at)), (Some("red"), Some(i64::MAX))]
+        {
+            assert_eq!(told(colour, colour_at), None, "{colour:?} {colour_at:?}");
+        }
     }
 
     #[test]

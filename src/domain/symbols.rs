@@ -63,7 +63,8 @@ pub(super) fn decode(text: &str) -> Result<CodeBytes, InvalidPlaceCode> {
     Ok(bytes)
 }
 
-fn value_of(symbol: char) -> Option<u128> {
+/// The value of a symbol, as a person writes it.
+pub(super) fn value_of(symbol: char) -> Option<u128> {
     let symbol = match symbol.to_ascii_uppercase() {
         'I' | 'L' => '1',
         'O' => '0',

@@ -6,12 +6,23 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::keyring::Key;
+use super::known_colour::KnownColour;
+use super::numbered::Numbered;
 use super::point::{NotInForce, PointFacts};
 use super::rotating_code::{InForce, RotatingCode};
+use super::rule_pack::Colour;
 use super::venue::PointId;
 use super::visitor::Visitor;
 
 const MAC_BYTES: usize = 16;
+
+const COLOUR_BYTES: usize = 9;
+
+/// How long a code is good that a visitor shows: to find it, to queue and to be scanned, but not to pass it on.
+pub const SHOWN_LIFE: TimeDelta = TimeDelta::minutes(5);
+
+/// How far the clock of whoever scans it may run behind.
+const SKEW: TimeDelta = TimeDelta::minutes(1);
 
 /// How long the button may be pressed after a page was opened from the live code of a screen.
 pub const OPENED_LIFE: TimeDelta = TimeDelta::minutes(3);
@@ -25,6 +36,19 @@ pub struct VisitorToken {
     pub channel: String,
     /// When the token ends.
     pub expires_at: DateTime<Utc>,
+    /// The colour that the channel told with its word.
+    pub colour: Option<KnownColour>,
+}
+
+/// A visitor's code that staff or a device scan: the visitor shows it, nothing is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShownVisitor {
+    /// Who shows it.
+    pub visitor: Visitor,
+    /// When it ends.
+    pub expires_at: DateTime<Utc>,
+    /// The colour that came with the visitor's token.
+    pub colour: Option<KnownColour>,
 }
 
 /// Says that a scan was accepted; staff at the door can have it verified.
@@ -39,24 +63,74 @@ pub struct Receipt {
 }
 
 impl VisitorToken {
-    /// The token as text.
+    /// The token as text. One without a colour has the form of the releases before colours.
     pub fn seal(&self, key: &Key) -> String {
         let mut bytes = self.visitor.to_uuid().into_bytes().to_vec();
         bytes.extend(self.expires_at.timestamp().to_be_bytes());
+        let label = match &self.colour {
+            None => "placecode/visitor-token/1",
+            Some(known) => {
+                bytes.extend(colour_bytes(Some(known)));
+                "placecode/visitor-token/2"
+            }
+        };
         bytes.extend(self.channel.as_bytes());
-        seal(key, "placecode/visitor-token/1", &bytes)
+        seal(key, label, &bytes)
     }
 
     /// The token from its text; `None` when it is forged or has ended.
     pub fn open(key: &Key, text: &str, now: DateTime<Utc>) -> Option<Self> {
-        let bytes = open(key, "placecode/visitor-token/1", text)?;
+        let with_colour = open(key, "placecode/visitor-token/2", text);
+        let has_colour = with_colour.is_some();
+        let bytes = with_colour.or_else(|| open(key, "placecode/visitor-token/1", text))?;
         let (visitor, rest) = bytes.split_first_chunk::<16>()?;
-        let (expires, channel) = rest.split_first_chunk::<8>()?;
+        let (expires, rest) = rest.split_first_chunk::<8>()?;
+        let (colour, channel) =
+            if has_colour { rest.split_at_checked(COLOUR_BYTES)? } else { (&[][..], rest) };
         let expires_at = DateTime::from_timestamp(i64::from_be_bytes(*expires), 0)?;
         let visitor = Visitor::from_uuid(Uuid::from_bytes(*visitor));
         let channel = String::from_utf8(channel.to_vec()).ok()?;
-        (now < expires_at).then_some(Self { visitor, channel, expires_at })
+        (now < expires_at).then_some(Self { visitor, channel, expires_at, colour: colour_of(colour) })
     }
+}
+
+impl ShownVisitor {
+    /// The code as text.
+    pub fn seal(&self, key: &Key) -> String {
+        let mut bytes = self.visitor.to_uuid().into_bytes().to_vec();
+        bytes.extend(self.expires_at.timestamp().to_be_bytes());
+        bytes.extend(colour_bytes(self.colour.as_ref()));
+        seal(key, "placecode/visitor-code/1", &bytes)
+    }
+
+    /// The code from its text, when it was good at `at`: a device that had no network hands it in later.
+    pub fn open(key: &Key, text: &str, at: DateTime<Utc>) -> Option<Self> {
+        let bytes = open(key, "placecode/visitor-code/1", text)?;
+        let (visitor, rest) = bytes.split_first_chunk::<16>()?;
+        let (expires, colour) = rest.split_first_chunk::<8>()?;
+        let expires_at = DateTime::from_timestamp(i64::from_be_bytes(*expires), 0)?;
+        let visitor = Visitor::from_uuid(Uuid::from_bytes(*visitor));
+        let good = at < expires_at && at >= expires_at - SHOWN_LIFE - SKEW;
+        good.then_some(Self { visitor, expires_at, colour: colour_of(colour) })
+    }
+}
+
+/// A colour as nine bytes: one more than its number, and when; all zero where none is known.
+fn colour_bytes(known: Option<&KnownColour>) -> [u8; COLOUR_BYTES] {
+    let mut bytes = [0; COLOUR_BYTES];
+    if let Some(known) = known {
+        let number = u8::try_from(known.colour.number() + 1).unwrap_or_default();
+        let as_of = known.as_of.timestamp().to_be_bytes();
+        bytes.iter_mut().zip([number].into_iter().chain(as_of)).for_each(|(to, from)| *to = from);
+    }
+    bytes
+}
+
+fn colour_of(bytes: &[u8]) -> Option<KnownColour> {
+    let (number, as_of) = bytes.split_first()?;
+    let colour = Colour::from_number(i16::from(*number) - 1)?;
+    let as_of = DateTime::from_timestamp(i64::from_be_bytes(as_of.try_into().ok()?), 0)?;
+    Some(KnownColour { colour, as_of })
 }
 
 impl Receipt {
@@ -169,12 +243,44 @@ mod tests {
     fn a_visitor_token_holds_until_it_ends_and_only_under_its_key() {
         let key = Key::new([1; 32]);
         let visitor = Visitor::from_uuid(Uuid::from_u128(9));
-        let token = VisitorToken { visitor, channel: "health-code".into(), expires_at: at(100) };
-        let text = token.seal(&key);
-        assert_eq!(VisitorToken::open(&key, &text, at(99)), Some(token));
-        assert_eq!(VisitorToken::open(&key, &text, at(100)), None);
-        assert_eq!(VisitorToken::open(&Key::new([2; 32]), &text, at(99)), None);
-        assert_eq!(VisitorToken::open(&key, &text[1..], at(99)), None);
+        for colour in [None, Some(KnownColour { colour: Colour::Red, as_of: at(7) })] {
+            let token = VisitorToken { visitor, channel: "health-code".into(), expires_at: at(100), colour };
+            let text = token.seal(&key);
+            assert_eq!(VisitorToken::open(&key, &text, at(99)), Some(token));
+            assert_eq!(VisitorToken::open(&key, &text, at(100)), None);
+            assert_eq!(VisitorToken::open(&Key::new([2; 32]), &text, at(99)), None);
+            assert_eq!(VisitorToken::open(&key, &text[1..], at(99)), None);
+            assert_eq!(ShownVisitor::open(&key, &text, at(99)), None);
+        }
+    }
+
+    #[test]
+    fn a_token_of_the_release_before_colours_is_still_read() {
+        let key = Key::new([1; 32]);
+        let mut bytes = Uuid::from_u128(9).into_bytes().to_vec();
+        bytes.extend(100i64.to_be_bytes());
+        bytes.extend(b"health-code");
+        let token =
+            VisitorToken::open(&key, &seal(&key, "placecode/visitor-token/1", &bytes), at(99)).unwrap();
+        assert_eq!((token.channel.as_str(), token.colour, token.expires_at), ("health-code", None, at(100)));
+    }
+
+    #[test]
+    fn a_shown_code_is_good_for_its_five_minutes_whenever_it_is_handed_in() {
+        let key = Key::new([1; 32]);
+        let visitor = Visitor::from_uuid(Uuid::from_u128(9));
+        for colour in [None, Some(KnownColour { colour: Colour::Green, as_of: at(900) })] {
+            let shown = ShownVisitor { visitor, expires_at: at(1300), colour };
+            let text = shown.seal(&key);
+            assert!(text.len() < 70, "{} symbols make a symbol that is hard to scan", text.len());
+            assert_eq!(ShownVisitor::open(&key, &text, at(1000)), Some(shown));
+            assert_eq!(ShownVisitor::open(&key, &text, at(1299)), Some(shown));
+            for outside in [at(1300), at(939)] {
+                assert_eq!(ShownVisitor::open(&key, &text, outside), None);
+            }
+            assert_eq!(ShownVisitor::open(&Key::new([2; 32]), &text, at(1000)), None);
+            assert_eq!(VisitorToken::open(&key, &text, at(1000)), None, "a shown code signs nobody in");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::error::ApiError;
 use super::web::Web;
 use super::write::Write;
-use crate::domain::assertion::{signer_of, verify_identity};
+use crate::domain::assertion::{Identified, signer_of, verify_identity};
 use crate::domain::token::VisitorToken;
 use crate::store::access;
 
@@ -53,15 +53,27 @@ pub async fn vouch(web: &Web, assertion: &str) -> Result<VisitorToken, ApiError>
     let keys = channel_keys(web).await?;
     let key = keys.get(&channel).ok_or(UNKNOWN)?;
     let now = web.now();
-    let visitor = verify_identity(assertion, key, now).map_err(refused)?;
+    let Identified { visitor, colour } = verify_identity(assertion, key, now).map_err(refused)?;
     let life = TimeDelta::from_std(web.app.config.visitor_token_life).unwrap_or(TimeDelta::hours(1));
-    Ok(VisitorToken { visitor, channel, expires_at: now + life })
+    Ok(VisitorToken { visitor, channel, expires_at: now + life, colour })
 }
 
-/// The keys of all channels that are in use.
+/// The keys of all channels that are in use; while Postgres is away, those that were so minutes ago.
 pub async fn channel_keys(web: &Web) -> Result<HashMap<String, VerifyingKey>, ApiError> {
-    let mut conn = web.app.store.conn().await?;
-    let channels = access::channels(&mut conn).await?;
-    let key = |bytes: &[u8]| VerifyingKey::from_bytes(bytes.try_into().ok()?).ok();
-    Ok(channels.into_iter().filter_map(|row| Some((row.id, key(&row.public_key)?))).collect())
+    let now = web.now();
+    let asked = async {
+        let mut conn = web.app.store.conn().await?;
+        Ok(access::channels(&mut conn).await?)
+    };
+    match asked.await {
+        Ok(channels) => {
+            let key = |bytes: &[u8]| VerifyingKey::from_bytes(bytes.try_into().ok()?).ok();
+            let keyed = channels.into_iter().filter_map(|row| Some((row.id, key(&row.public_key)?)));
+            let keys: HashMap<_, _> = keyed.collect();
+            web.channels.keep((), keys.clone(), now);
+            Ok(keys)
+        }
+        Err(ApiError::Busy) => web.channels.recall(&(), now).ok_or(ApiError::Busy),
+        Err(error) => Err(error),
+    }
 }

@@ -9,7 +9,7 @@ use super::permissions as may;
 use super::{
     accounts, admin, applicants, audit, cases, categories, channels, codes, contacts, duplicates, health,
     inspections, letters, organisations, posters, register_export, runs, scan_batches, scans, screens,
-    sessions, trails, venue_counts, venue_life, venue_staff, venues, visitors,
+    sessions, trails, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -41,6 +41,9 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/scans", Access::Visitor),
     (Method::POST, "/v1/scans/batch", Access::DeviceOr(may::HandInScans::ROLES)),
     (Method::POST, "/v1/receipts/verify", Access::Public),
+    (Method::POST, "/v1/visitor-codes", Access::Visitor),
+    (Method::POST, "/v1/visitor-cards", Access::Visitor),
+    (Method::DELETE, "/v1/visitor-cards", Access::Visitor),
     (Method::GET, "/v1/me/stays", Access::Visitor),
     (Method::GET, "/v1/me/looks", Access::Visitor),
     (Method::GET, "/v1/categories", Access::Public),
@@ -118,6 +121,9 @@ pub fn api(config: &mut ServiceConfig) {
             .service(scans::own_scan)
             .service(scan_batches::hand_in)
             .service(scans::verify_receipt)
+            .service(visitor_cards::show_code)
+            .service(visitor_cards::issue_card)
+            .service(visitor_cards::end_cards)
             .service(visitors::own_stays)
             .service(visitors::own_looks)
             .service(categories::list_categories)

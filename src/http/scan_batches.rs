@@ -1,9 +1,9 @@
 //! Scans that others hand in for visitors: digital sentinels, staff at the door, machines.
 //!
-//! Every row carries a channel's assertion of the identity, valid when the scan occurred. So nobody,
-//! whatever the role, can write a scan for a person whom no channel has just verified.
+//! Every row carries what only the visitor can have given: a channel's assertion, a code that was shown
+//! or a card, good when the scan occurred. So nobody, whatever the role, can write a scan from a mere list
+//! of people.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix_web::web::{Bytes, Data};
@@ -16,21 +16,22 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::auth::{Actor, Staff};
-use super::channels::channel_keys;
 use super::error::ApiError;
+use super::identities::Identities;
 use super::permissions::HandInScans;
-use super::scans::{DEVICE_HEADER, NewScan, accept, header, place};
+use super::scans::{DEVICE_HEADER, NewScan, ScanReceipt, accept, header, place, receipt};
 use super::web::Web;
 use super::write::json;
 use crate::domain::access::Role;
-use crate::domain::assertion::{signer_of, verify_device, verify_identity};
+use crate::domain::assertion::{Identified, signer_of, verify_device};
+use crate::domain::known_colour::KnownColour;
 use crate::domain::place_code::PlaceCode;
 use crate::domain::point::PointFacts;
 use crate::domain::rotating_code::ScannedCode;
 use crate::domain::scan::{Direction, Method, Presence};
 use crate::domain::venue::PointId;
 use crate::intake::log::Accepted;
-use crate::store::access;
+use crate::store::access::{self, DeviceRow};
 
 /// How many rows one batch may have.
 pub const ROWS_MAX: usize = 1000;
@@ -54,12 +55,20 @@ pub struct HandedScan {
     pub id: Uuid,
     /// The place code; a device may leave it out, since it stands at one point.
     pub code: Option<String>,
-    /// A channel's assertion of the visitor's identity, valid at `occurred_at`.
-    pub assertion: String,
+    /// A channel's assertion of the visitor's identity, valid at `occurred_at`. Either this or `shown`.
+    pub assertion: Option<String>,
+    /// The code that the visitor showed, or the visitor's card, good at `occurred_at`.
+    pub shown: Option<String>,
     /// When the visitor was there.
     pub occurred_at: DateTime<Utc>,
-    /// Entry when absent.
+    /// Entry when absent. A void takes back the scan that `corrects` names.
     pub direction: Option<Direction>,
+    /// The id of a scan that was handed in in the same way; point, visitor and `occurred_at` are those of
+    /// that scan.
+    pub corrects: Option<Uuid>,
+    /// Typed in from a paper list, which proves less than being seen at the door.
+    #[serde(default)]
+    pub paper: bool,
     /// In a vehicle, the number of the stop on its line.
     pub stop: Option<i16>,
     /// The same for all who came together.
@@ -99,13 +108,13 @@ pub(crate) async fn hand_in(
     if batch.scans.len() > ROWS_MAX {
         return Err(ApiError::invalid("scans", format!("a batch has at most {ROWS_MAX} rows")));
     }
-    let channels = channel_keys(&web).await?;
+    let identities = Identities::of(&web, &batch.scans).await?;
     let received_at = web.now();
     let mut accepted = Vec::new();
     let mut refused = Vec::new();
     for (index, row) in batch.scans.iter().enumerate() {
-        match read(&web, &source, &channels, row, received_at).await {
-            Ok(row) => accepted.push(row),
+        match read(&web, &source, &identities, row, received_at).await {
+            Ok(row) => accepted.push(row.accepted),
             Err(error @ (ApiError::Busy | ApiError::Internal(_))) => return Err(error),
             Err(error) => refused.push(RefusedRow { index, reason: error.to_string() }),
         }
@@ -117,10 +126,27 @@ pub(crate) async fn hand_in(
     Ok(HttpResponse::Ok().json(BatchAnswer { accepted: count, refused }))
 }
 
+/// Takes one row from a member of staff, with the checks of a batch, and answers its receipt.
+pub async fn take_handed(web: &Web, actor: &Actor, row: HandedScan) -> Result<ScanReceipt, ApiError> {
+    let source = staff_source(web, actor.clone()).await?;
+    let identities = Identities::of(web, std::slice::from_ref(&row)).await?;
+    let Row { accepted, facts, colour } = read(web, &source, &identities, &row, web.now()).await?;
+    let scan = accepted.scan.clone();
+    web.appender.append(vec![accepted]).await?;
+    Ok(receipt(web, &scan, &facts, colour))
+}
+
 /// Who hands in.
 enum Source {
     Device(PointId),
     Staff { actor: Box<Actor>, venues: Vec<Uuid> },
+}
+
+/// A row that is as it should be.
+struct Row {
+    accepted: Accepted,
+    facts: Arc<PointFacts>,
+    colour: Option<KnownColour>,
 }
 
 async fn source(web: &Data<Web>, request: &HttpRequest, bytes: &Bytes) -> Result<Source, ApiError> {
@@ -129,17 +155,20 @@ async fn source(web: &Data<Web>, request: &HttpRequest, bytes: &Bytes) -> Result
     }
     let mut nothing = actix_web::dev::Payload::None;
     let staff = Staff::<HandInScans>::from_request(request, &mut nothing).await?;
+    staff_source(web, staff.0).await
+}
+
+async fn staff_source(web: &Web, actor: Actor) -> Result<Source, ApiError> {
     let mut conn = web.app.store.conn().await?;
-    let venues = access::venues_of(&mut conn, staff.0.id).await?;
-    Ok(Source::Staff { actor: Box::new(staff.0), venues })
+    let venues = access::venues_of(&mut conn, actor.id).await?;
+    Ok(Source::Staff { actor: Box::new(actor), venues })
 }
 
 async fn device(web: &Web, assertion: &str, bytes: &Bytes) -> Result<Source, ApiError> {
     const REFUSED: ApiError =
         ApiError::Unauthenticated("the device's assertion is not good for this request");
     let id: Uuid = signer_of(assertion).ok().and_then(|id| id.parse().ok()).ok_or(REFUSED)?;
-    let mut conn = web.app.store.conn().await?;
-    let row = access::device(&mut conn, id).await?.ok_or(REFUSED)?;
+    let row = known_device(web, id).await?.ok_or(REFUSED)?;
     let key = <[u8; 32]>::try_from(row.public_key.as_slice()).ok();
     let key = key.and_then(|key| VerifyingKey::from_bytes(&key).ok()).ok_or(REFUSED)?;
     let claims = verify_device(assertion, &key, web.now()).map_err(|_why| REFUSED)?;
@@ -150,29 +179,50 @@ async fn device(web: &Web, assertion: &str, bytes: &Bytes) -> Result<Source, Api
     PointId::from_i64(row.point_id).map(Source::Device).ok_or(REFUSED)
 }
 
+/// A device that is in use. One that has just handed in scans goes on while Postgres is away.
+async fn known_device(web: &Web, id: Uuid) -> Result<Option<DeviceRow>, ApiError> {
+    let now = web.now();
+    let asked = async {
+        let mut conn = web.app.store.conn().await?;
+        Ok(access::device(&mut conn, id).await?)
+    };
+    match asked.await {
+        Ok(found) => {
+            if let Some(row) = &found {
+                web.devices.keep(id, row.clone(), now);
+            }
+            Ok(found)
+        }
+        Err(ApiError::Busy) => web.devices.recall(&id, now).map(Some).ok_or(ApiError::Busy),
+        Err(error) => Err(error),
+    }
+}
+
 async fn read(
     web: &Web,
     source: &Source,
-    channels: &HashMap<String, VerifyingKey>,
+    identities: &Identities,
     row: &HandedScan,
     received_at: DateTime<Utc>,
-) -> Result<Accepted, ApiError> {
-    if row.direction == Some(Direction::Void) {
-        return Err(ApiError::invalid("direction", "must be entry, exit or passing"));
+) -> Result<Row, ApiError> {
+    if (row.direction == Some(Direction::Void)) != row.corrects.is_some() {
+        return Err(ApiError::invalid(
+            "corrects",
+            "names the scan that a void takes back; nothing else has one",
+        ));
     }
     // The code first: a MAC costs a microsecond, a signature tens of them.
     let (code, facts) = where_at(web, source, row, received_at).await?;
     let in_force = code.check(&facts, row.occurred_at, received_at);
     let in_force = in_force.map_err(|error| ApiError::invalid("code", error))?;
-    let invalid = |error: crate::domain::assertion::InvalidAssertion| ApiError::invalid("assertion", error);
-    let signer = signer_of(&row.assertion).map_err(invalid)?;
-    let key =
-        channels.get(&signer).ok_or_else(|| ApiError::invalid("assertion", "the channel is not known"))?;
-    let visitor = verify_identity(&row.assertion, key, row.occurred_at).map_err(invalid)?;
     let (method, presence) = match source {
+        Source::Device(_) if row.paper => {
+            return Err(ApiError::invalid("paper", "a device types in no paper list"));
+        }
         Source::Device(_) => (Method::Sentinel, Presence::Verified),
-        Source::Staff { actor, venues } => by_staff(actor, venues, &facts)?,
+        Source::Staff { actor, venues } => by_staff(actor, venues, &facts, row.paper)?,
     };
+    let Identified { visitor, colour } = identities.identify(web, row)?;
     let new = NewScan {
         id: row.id,
         visitor,
@@ -182,8 +232,10 @@ async fn read(
         method,
         presence,
         party: row.party,
+        corrects: row.corrects,
     };
-    accept(web, &facts, in_force, new, received_at)
+    let accepted = accept(web, &facts, in_force, new, received_at)?;
+    Ok(Row { accepted, facts, colour })
 }
 
 /// The point of a row, and the code that names it; a device that names none has the newest of its own.
@@ -215,13 +267,20 @@ async fn where_at(
     }
 }
 
-/// Staff at the door have seen the visitor; a machine's list proves nothing of the kind.
-fn by_staff(actor: &Actor, venues: &[Uuid], facts: &PointFacts) -> Result<(Method, Presence), ApiError> {
-    let works_there = actor.is(Role::VenueManager) || actor.is(Role::DoorStaff);
-    if works_there && venues.contains(&facts.venue) {
+/// Staff at the door have seen the visitor; a paper list or a machine's proves nothing of the kind.
+fn by_staff(
+    actor: &Actor,
+    venues: &[Uuid],
+    facts: &PointFacts,
+    paper: bool,
+) -> Result<(Method, Presence), ApiError> {
+    let works_there =
+        (actor.is(Role::VenueManager) || actor.is(Role::DoorStaff)) && venues.contains(&facts.venue);
+    let is_source =
+        actor.is(Role::ScanSource) && facts.division.parse().is_ok_and(|of| actor.division.covers(&of));
+    if works_there && !paper {
         Ok((Method::Staff, Presence::Verified))
-    } else if actor.is(Role::ScanSource) && facts.division.parse().is_ok_and(|of| actor.division.covers(&of))
-    {
+    } else if works_there || is_source {
         Ok((Method::List, Presence::Unproven))
     } else {
         Err(ApiError::Forbidden("this venue is not yours"))

@@ -10,15 +10,18 @@ use uuid::Uuid;
 
 use super::auth::Vouched;
 use super::error::ApiError;
+use super::parties::{CompanionScan, with_companions};
 use super::web::Web;
 use super::write::Write;
+use crate::domain::known_colour::KnownColour;
+use crate::domain::minute_word;
 use crate::domain::point::{NotInForce, PointFacts};
 use crate::domain::position::PHONE_RESOLUTION;
 use crate::domain::rotating_code::{InForce, ScannedCode};
 use crate::domain::scan::{Direction, LATE_FROM, Method, Presence, Scan, check_time, judge_presence};
 use crate::domain::span::Span;
 use crate::domain::stay::stays_of;
-use crate::domain::token::{OpenedInTime, Receipt};
+use crate::domain::token::{OpenedInTime, Receipt, VisitorToken};
 use crate::domain::visitor::Visitor;
 use crate::intake::limits::SCANS;
 use crate::intake::log::Accepted;
@@ -40,6 +43,8 @@ pub struct OwnScan {
     pub stop: Option<i16>,
     /// The phone's H3 cell at resolution 9. It is judged and thrown away.
     pub phone_cell: Option<String>,
+    /// Who came along: a channel's assertion for each, valid now, nine at most.
+    pub companions: Option<Vec<String>>,
 }
 
 /// The answer to an accepted scan.
@@ -59,6 +64,12 @@ pub struct ScanReceipt {
     pub late: bool,
     /// Staff can have this verified for a minute.
     pub receipt: String,
+    /// The word of this minute at this point, in Chinese and English: staff see the same.
+    pub word: String,
+    /// The colour that the channel told, when that was at most an hour before the scan.
+    pub colour: Option<KnownColour>,
+    /// The scans of who came along.
+    pub companions: Vec<CompanionScan>,
 }
 
 /// Takes a visitor's own scan. The answer means that it will not be lost.
@@ -72,7 +83,7 @@ pub(crate) async fn own_scan(
     if visitor.by_cookie {
         return Err(ApiError::Unauthenticated("the API takes the visitor token as a bearer token"));
     }
-    let receipt = take_own(&web, visitor.token.visitor, write.into_body()?, None).await?;
+    let receipt = take_own(&web, &visitor.token, write.into_body()?, None).await?;
     Ok(HttpResponse::Created().json(receipt))
 }
 
@@ -121,16 +132,45 @@ pub(crate) async fn verify_receipt(
 /// a screen carries `opened`, the proof of that.
 pub async fn take_own(
     web: &Web,
-    visitor: Visitor,
+    token: &VisitorToken,
     scan: OwnScan,
     opened: Option<&str>,
 ) -> Result<ScanReceipt, ApiError> {
-    let received_at = web.now();
+    let (received_at, visitor) = (web.now(), token.visitor);
     // Scans go on when the limits cannot be counted.
     let allowed = web.app.intake.allow(SCANS, visitor.to_uuid().as_bytes(), received_at).await;
     if !allowed.unwrap_or(true) {
         return Err(ApiError::TooMany(SCANS.period_secs));
     }
+    check_own(&scan)?;
+    let (code, facts) = place(web, &scan.code, received_at).await?;
+    let occurred_at = scan.occurred_at.unwrap_or(received_at);
+    let opened = opened.and_then(|text| in_time(web, text, visitor, &code, received_at));
+    let in_force = in_force(&code, opened, &facts, occurred_at, received_at);
+    let in_force = in_force.map_err(|error| ApiError::invalid("code", error))?;
+    let phone = scan.phone_cell.as_deref().map(phone_cell).transpose()?;
+    let lead = NewScan {
+        id: scan.id.unwrap_or_else(Uuid::now_v7),
+        visitor,
+        occurred_at,
+        direction: scan.direction.unwrap_or(Direction::Entry),
+        stop: scan.stop,
+        method: Method::Own,
+        presence: judge_presence(Method::Own, in_force, &facts.near, phone),
+        party: None,
+        corrects: None,
+    };
+    let new = with_companions(web, lead, scan.companions.as_deref().unwrap_or_default()).await?;
+    let accepted = new.into_iter().map(|new| accept(web, &facts, in_force, new, received_at));
+    let accepted = accepted.collect::<Result<Vec<_>, _>>()?;
+    let scans: Vec<Scan> = accepted.iter().map(|one| one.scan.clone()).collect();
+    web.appender.append(accepted).await?;
+    let (lead, others) = scans.split_first().ok_or(ApiError::Busy)?;
+    let companions = others.iter().map(|scan| CompanionScan { id: scan.id }).collect();
+    Ok(ScanReceipt { companions, ..receipt(web, lead, &facts, token.colour) })
+}
+
+fn check_own(scan: &OwnScan) -> Result<(), ApiError> {
     if scan.id.is_some() && scan.occurred_at.is_none() {
         return Err(ApiError::invalid(
             "occurred_at",
@@ -140,26 +180,7 @@ pub async fn take_own(
     if scan.direction == Some(Direction::Void) {
         return Err(ApiError::invalid("direction", "must be entry, exit or passing"));
     }
-    let (code, facts) = place(web, &scan.code, received_at).await?;
-    let occurred_at = scan.occurred_at.unwrap_or(received_at);
-    let opened = opened.and_then(|text| in_time(web, text, visitor, &code, received_at));
-    let in_force = in_force(&code, opened, &facts, occurred_at, received_at);
-    let in_force = in_force.map_err(|error| ApiError::invalid("code", error))?;
-    let phone = scan.phone_cell.as_deref().map(phone_cell).transpose()?;
-    let new = NewScan {
-        id: scan.id.unwrap_or_else(Uuid::now_v7),
-        visitor,
-        occurred_at,
-        direction: scan.direction.unwrap_or(Direction::Entry),
-        stop: scan.stop,
-        method: Method::Own,
-        presence: judge_presence(Method::Own, in_force, &facts.near, phone),
-        party: None,
-    };
-    let accepted = accept(web, &facts, in_force, new, received_at)?;
-    let scan = accepted.scan.clone();
-    web.appender.append(vec![accepted]).await?;
-    Ok(receipt(web, &scan, &facts))
+    Ok(())
 }
 
 /// Whether a visitor's code answers, and what it proves.
@@ -209,6 +230,8 @@ pub struct NewScan {
     pub presence: Presence,
     /// With whom.
     pub party: Option<Uuid>,
+    /// Which scan a void takes back.
+    pub corrects: Option<Uuid>,
 }
 
 /// The code that somebody scanned or typed, and its point. Of an address only the last part counts: a
@@ -249,7 +272,7 @@ pub fn accept(
         method: new.method,
         presence: new.presence,
         party: new.party,
-        corrects: None,
+        corrects: new.corrects,
     };
     let window = window(web, facts, &scan, received_at)?;
     Ok(Accepted { scan, window })
@@ -277,8 +300,10 @@ fn window(web: &Web, facts: &PointFacts, scan: &Scan, now: DateTime<Utc>) -> Res
     Ok((span.until() > now - TimeDelta::hours(1)).then_some(span))
 }
 
-/// What the visitor is shown.
-pub fn receipt(web: &Web, scan: &Scan, facts: &PointFacts) -> ScanReceipt {
+/// What the visitor is shown, or staff who scanned the visitor. A colour that is too old says nothing, and no
+/// newer one is asked for: a scan waits for no issuing system.
+pub fn receipt(web: &Web, scan: &Scan, facts: &PointFacts, colour: Option<KnownColour>) -> ScanReceipt {
+    let key = web.app.keys.token();
     let life = TimeDelta::from_std(web.app.config.receipt_life).unwrap_or(TimeDelta::minutes(1));
     let receipt = Receipt { scan: scan.id, point: scan.point, expires_at: scan.received_at + life };
     ScanReceipt {
@@ -288,7 +313,10 @@ pub fn receipt(web: &Web, scan: &Scan, facts: &PointFacts) -> ScanReceipt {
         occurred_at: scan.occurred_at,
         presence: scan.presence,
         late: scan.received_at - scan.occurred_at > LATE_FROM,
-        receipt: receipt.seal(web.app.keys.token()),
+        receipt: receipt.seal(key),
+        word: minute_word::word(key, scan.point, scan.received_at).to_string(),
+        colour: colour.filter(|known| known.holds_at(scan.occurred_at)),
+        companions: Vec::new(),
     }
 }
 

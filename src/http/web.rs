@@ -1,12 +1,19 @@
 //! What every handler shares.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
+use ed25519_dalek::VerifyingKey;
+use uuid::Uuid;
 
 use super::follow::Heard;
+use super::remembered::Remembered;
 use super::screens::KnownScreens;
 use crate::app::App;
 use crate::intake::appender::Appender;
 use crate::intake::points::PointCache;
+use crate::store::access::DeviceRow;
+use crate::store::cards::CardRow;
 
 /// What every handler shares.
 #[derive(Clone, Debug)]
@@ -21,6 +28,12 @@ pub struct Web {
     pub heard: Heard,
     /// Screens that were seen before, for when Postgres is away.
     pub screens: KnownScreens,
+    /// The keys of the channels, by their id.
+    pub channels: Remembered<(), HashMap<String, VerifyingKey>>,
+    /// Devices that handed in scans.
+    pub devices: Remembered<Uuid, DeviceRow>,
+    /// Cards that were scanned, by their keyed hash.
+    pub cards: Remembered<[u8; 32], CardRow>,
 }
 
 impl Web {
@@ -31,6 +44,9 @@ impl Web {
             points: PointCache::default(),
             heard: Heard::default(),
             screens: KnownScreens::default(),
+            channels: Remembered::default(),
+            devices: Remembered::default(),
+            cards: Remembered::default(),
             app,
         }
     }

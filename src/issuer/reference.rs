@@ -37,6 +37,7 @@ use self::store::Store;
 use crate::clock::Clock;
 use crate::config::IssuerConfig;
 use crate::domain::assertion::{self, AUDIENCE, IdentityClaims};
+use crate::domain::rule_pack::Colour;
 use crate::domain::visitor::Visitor;
 
 /// How long an identity assertion is good for.
@@ -62,14 +63,16 @@ impl Platform {
         Visitor::of(self.keys.visitor_key().bytes(), identity.kind, &identity.number)
     }
 
-    /// An assertion that the person before us is this visitor.
-    fn vouch(&self, visitor: Visitor) -> String {
+    /// An assertion that the person before us is this visitor, with the colour that their code shows now.
+    fn vouch(&self, visitor: Visitor, colour: Option<Colour>) -> String {
         let now = self.clock.now();
         let claims = IdentityClaims {
             sub: visitor.to_hex(),
             aud: AUDIENCE.to_owned(),
             iat: now.timestamp(),
             exp: (now + ASSERTION_LIFE).timestamp(),
+            colour: colour.map(|colour| api::word(&colour)),
+            colour_at: colour.map(|_| now.timestamp()),
         };
         assertion::sign(&claims, self.keys.channel(), self.keys.channel_key())
     }

@@ -11,7 +11,8 @@ use super::{ACTOR, Outcome, day_of};
 use crate::app::App;
 use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
-use crate::store::{access, audit, cases, decisions, idempotency, partitions, usage};
+use crate::domain::scan::LATE_MAX;
+use crate::store::{access, audit, cards, cases, decisions, idempotency, partitions, usage};
 
 /// How many days ahead partitions are made.
 const AHEAD_DAYS: u64 = 3;
@@ -39,8 +40,10 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
     let ended = end_assignments(app, &mut conn).await?;
     let sessions = access::expire_sessions(&mut conn, now).await?;
     let answers = idempotency::expire(&mut conn, now - Days::new(ANSWERS_DAYS)).await?;
+    // A row that comes late may name a card that was good when its scan occurred.
+    let cards = cards::expire(&mut conn, now - LATE_MAX).await?;
     let counts = usage::drop_before(&mut conn, now - Days::new(COUNTS_DAYS), COUNTS_MAX).await?;
-    Ok([made, dropped, ended, sessions, answers, counts].into_iter().map(Outcome::of).sum())
+    Ok([made, dropped, ended, sessions, answers, cards, counts].into_iter().map(Outcome::of).sum())
 }
 
 async fn drop_days(app: &App, conn: &mut AsyncPgConnection) -> anyhow::Result<usize> {

@@ -519,6 +519,17 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    visitor_cards (card_hash) {
+        card_hash -> Bytea,
+        visitor -> Uuid,
+        channel -> Text,
+        issued_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     assignment_events,
     assignments,
@@ -560,4 +571,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     trail_stays,
     venue_steps,
     venues,
+    visitor_cards,
 );

@@ -216,6 +216,7 @@ const PSEUDONYMS: &[(&str, &str)] = &[
     ("contacts", "visitor"),
     ("assignments", "visitor"),
     ("letters", "visitor"),
+    ("visitor_cards", "visitor"),
     // What goes to the issuing system, which made the pseudonym.
     ("letters", "body"),
 ];

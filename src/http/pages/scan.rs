@@ -127,8 +127,9 @@ pub(super) async fn scan(
         direction: Some(pressed.direction),
         stop: None,
         phone_cell: None,
+        companions: None,
     };
-    take_own(web, visitor.token.visitor, scan, pressed.opened.as_deref()).await
+    take_own(web, &visitor.token, scan, pressed.opened.as_deref()).await
 }
 
 /// When a button was pressed, in steps of two minutes from when its page was made: two presses in a row

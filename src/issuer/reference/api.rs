@@ -93,7 +93,7 @@ pub(super) async fn summary(
 }
 
 /// The word that stands for a value in JSON.
-fn word<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_value(value).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -122,7 +122,8 @@ pub(super) async fn assertions(
     let refuse = |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
     let assertion = |verified: &Verified| -> Result<String, InvalidIdentity> {
         let identity = Identity::parse(verified.kind, &verified.number)?;
-        Ok(platform.vouch(platform.visitor(&identity)))
+        // No colours here: what a gate of a trusted front-end shows, it asks for itself.
+        Ok(platform.vouch(platform.visitor(&identity), None))
     };
     let answer = match asked.map_err(|error| Problem::of(&error, form))?.into_inner() {
         Asked::One(verified) => {

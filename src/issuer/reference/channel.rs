@@ -1,5 +1,7 @@
 //! The way of a citizen: say who you are, see your own colour, and vouch for yourself to the service.
 
+use std::time::Duration;
+
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -9,9 +11,14 @@ use super::Platform;
 use super::identity::{Identity, InvalidIdentity};
 use super::pages;
 use super::view::{View, go};
+use crate::domain::rule_pack::Colour;
+use crate::domain::visitor::Visitor;
 
 /// The longest address that is read.
 const RETURN_BYTES_MAX: usize = 2048;
+
+/// How long vouching waits for the colour.
+const COLOUR_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where somebody wants to go back to.
 #[derive(Deserialize)]
@@ -106,8 +113,21 @@ pub(super) async fn identify(
     let Some(visitor) = view.visitor else {
         return view.page(StatusCode::OK, pages::entry(&view, None, Some(&to)));
     };
-    let page = pages::confirm(&view, &platform.service, &platform.vouch(visitor), &return_to);
+    let assertion = platform.vouch(visitor, colour_now(&platform, visitor).await);
+    let page = pages::confirm(&view, &platform.service, &assertion, &return_to);
     view.page_to_service(page, &platform.service)
+}
+
+/// What somebody's code shows now. Nobody is kept from vouching for themselves by a database that is slow or
+/// away: the assertion then tells no colour.
+async fn colour_now(platform: &Platform, visitor: Visitor) -> Option<Colour> {
+    let code = platform.store.code(visitor, platform.clock.now());
+    let code = tokio::time::timeout(COLOUR_PATIENCE, code).await.ok()?;
+    code.inspect_err(
+        |error| tracing::warn!(error = %error, "a colour was not told: the database did not answer"),
+    )
+    .ok()
+    .map(|code| code.colour)
 }
 
 /// The page after signing in.

@@ -111,7 +111,8 @@ impl View {
     /// Remembers who signed in and goes on to `path`.
     pub(super) fn enter(&self, visitor: Visitor, platform: &Platform, path: &str) -> HttpResponse {
         let channel = platform.keys.channel().to_owned();
-        let token = VisitorToken { visitor, channel, expires_at: platform.clock.now() + SESSION_LIFE };
+        let expires_at = platform.clock.now() + SESSION_LIFE;
+        let token = VisitorToken { visitor, channel, expires_at, colour: None };
         let life = time::Duration::seconds(SESSION_LIFE.num_seconds());
         let sealed = token.seal(platform.keys.session_key());
         let mut response = go(path);

@@ -131,7 +131,7 @@ async fn the_way_to_the_service_carries_an_assertion_that_it_accepts() {
     let assertion = rest.split_once('"').unwrap().0;
     let key = platform.keys.channel_public_key();
     let now = platform.clock.now();
-    assert_eq!(verify_identity(assertion, &key, now).unwrap(), platform.visitor(NUMBER));
+    assert_eq!(verify_identity(assertion, &key, now).unwrap().visitor, platform.visitor(NUMBER));
     assert!(verify_identity(assertion, &key, now + TimeDelta::minutes(7)).is_err());
 }
 

@@ -64,6 +64,8 @@ impl TestApp {
             aud: AUDIENCE.into(),
             iat: at.timestamp(),
             exp: at.timestamp() + 300,
+            colour: None,
+            colour_at: None,
         };
         sign(&claims, self.issuer_keys.channel(), self.issuer_keys.channel_key())
     }

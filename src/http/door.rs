@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_line_of_a_list_is_the_same_scan_however_it_is_written() {
-        let at = |secs| DateTime::from_timestamp(1_700_000_000 + secs, 0).unwrap();
+        let at = |secs: i64| DateTime::from_timestamp(1_700_000_000 + secs, 0).unwrap();
         let point = |number| PointId::new(number).unwrap();
         let card = VisitorCard::new([7; 9]).typed();
         let id = paper_id(point(1), &card, at(0), Direction::Entry);

@@ -2,6 +2,7 @@
 
 mod lists;
 mod receipts;
+mod walk;
 
 use chrono::TimeDelta;
 use placecode::domain::access::Role;
@@ -96,7 +97,8 @@ async fn the_word_changes_each_minute_and_visitors_see_the_same() {
     let desk = test.desk(&manager);
     assert_eq!(desk.get("/door").await.leads_to(), path(&place), "the only point");
     let mut seen = Vec::new();
-    for (wait, left, clock) in [(0, 60, "12:00–12:01"), (41, 19, "12:00–12:01"), (19, 60, "12:01–12:02")] {
+    for (wait, left, clock) in [(0, 60, "12:00–12:01"), (41, 19, "12:00–12:01"), (19, 60, "12:01–12:02")]
+    {
         test.clock.advance(TimeDelta::seconds(wait));
         let (chinese, english) = word_now(&test, &place);
         let page = desk.get(&path(&place)).await;
@@ -144,7 +146,8 @@ async fn a_colour_is_shown_with_its_time_and_an_old_one_is_not() {
     let (manager, place) = house(&test, "星河餐厅").await;
     let desk = test.desk(&manager);
     let told = |mins| {
-        let colour = Some(KnownColour { colour: Colour::Yellow, as_of: test.now() - TimeDelta::minutes(mins) });
+        let colour =
+            Some(KnownColour { colour: Colour::Yellow, as_of: test.now() - TimeDelta::minutes(mins) });
         let expires_at = test.now() + TimeDelta::minutes(5);
         ShownVisitor { visitor: test.visitor(1), expires_at, colour }.seal(test.app.keys.token())
     };

@@ -68,7 +68,9 @@ pub(super) async fn take(
     for (number, text) in texts {
         let outcome = match take_line(&desk, &web, &facts, &filled.day, text).await {
             // What is sent again changes nothing, so a service that fails midway loses no line.
-            Err(error @ (ApiError::Busy | ApiError::Internal(_) | ApiError::TooMany(_))) => return Err(error),
+            Err(error @ (ApiError::Busy | ApiError::Internal(_) | ApiError::TooMany(_))) => {
+                return Err(error);
+            }
             outcome => outcome,
         };
         answered.push(Answered { number, text, outcome });
@@ -138,7 +140,13 @@ fn today(web: &Web) -> String {
     web.now().with_timezone(&web.app.config.local_offset).date_naive().to_string()
 }
 
-fn page(desk: &Desk, facts: &PointFacts, status: StatusCode, filled: &Filled, answer: &Markup) -> HttpResponse {
+fn page(
+    desk: &Desk,
+    facts: &PointFacts,
+    status: StatusCode,
+    filled: &Filled,
+    answer: &Markup,
+) -> HttpResponse {
     let t = |zh, en| desk.say(zh, en);
     let title = t("补录纸质登记表", "A paper list");
     let id = facts.id.to_i64();

@@ -34,7 +34,9 @@ impl Outcome {
     /// What the visitor can mend stands on the page; that the service fails does not.
     pub(super) fn refused(error: ApiError, shown: String) -> Result<Self, ApiError> {
         match error {
-            ApiError::Busy | ApiError::Internal(_) | ApiError::TooMany(_) | ApiError::Forbidden(_) => Err(error),
+            ApiError::Busy | ApiError::Internal(_) | ApiError::TooMany(_) | ApiError::Forbidden(_) => {
+                Err(error)
+            }
             other => Ok(Self::Refused(other, shown)),
         }
     }
@@ -82,18 +84,26 @@ pub(super) fn show_outcome<P>(
                 button.quiet type="submit" { (desk.say("弄错了，撤回这一条", "This was a mistake: take it back")) }
             }
         },
-        Outcome::TakenBack(receipt) => status(Tone::Over, desk.say("已撤回", "Taken back"), &html! {
-            p.venue { (receipt.venue) }
-            p.point { (receipt.point) }
-            p.when { (view.time(receipt.occurred_at)) }
-        }),
-        Outcome::Refused(error, _) => status(Tone::Stopped, desk.say("未登记", "Not taken"), &html! {
-            p { (detail(view, error)) }
-            p.small { (desk.say(
-                "可以出示：手机“我的出示码”（未过期）、随身卡的 16 位编码，或刚刚登记的凭证。都没有的，请写入纸质登记表。",
-                "What can be shown: the code of the page “My code” before it ends, the 16 symbols of a card, or a fresh receipt. \
-                 Who has none of these goes on the paper list.")) }
-        }),
+        Outcome::TakenBack(receipt) => status(
+            Tone::Over,
+            desk.say("已撤回", "Taken back"),
+            &html! {
+                p.venue { (receipt.venue) }
+                p.point { (receipt.point) }
+                p.when { (view.time(receipt.occurred_at)) }
+            },
+        ),
+        Outcome::Refused(error, _) => status(
+            Tone::Stopped,
+            desk.say("未登记", "Not taken"),
+            &html! {
+                p { (detail(view, error)) }
+                p.small { (desk.say(
+                    "可以出示：手机“我的出示码”（未过期）、随身卡的 16 位编码，或刚刚登记的凭证。都没有的，请写入纸质登记表。",
+                    "What can be shown: the code of the page “My code” before it ends, the 16 symbols of a card, or a fresh receipt. \
+                     Who has none of these goes on the paper list.")) }
+            },
+        ),
     }
 }
 
@@ -102,11 +112,15 @@ fn accepted(view: &View, receipt: &ScanReceipt, direction: Direction) -> Markup 
         Direction::Entry | Direction::Passing | Direction::Void => view.say("已登记进入", "In: taken"),
         Direction::Exit => view.say("已登记离开", "Out: taken"),
     };
-    status(Tone::Good, title, &html! {
-        p.venue { (receipt.venue) }
-        p.point { (receipt.point) }
-        (facts_of(view, receipt))
-    })
+    status(
+        Tone::Good,
+        title,
+        &html! {
+            p.venue { (receipt.venue) }
+            p.point { (receipt.point) }
+            (facts_of(view, receipt))
+        },
+    )
 }
 
 /// Time, lateness, presence and colour, as they stand on every page with a scan's result.

@@ -82,9 +82,11 @@ pub(super) fn verdict(
         (Some(_), Some(here)) if here.venue != facts.venue => {
             (Tone::Stopped, view.say("是别处的凭证", "Valid, but for another venue"), Some(elsewhere(view)))
         }
-        (Some(_), Some(here)) if here.id != facts.id => {
-            (Tone::Careful, view.say("有效，但属于另一点位", "Valid, but for another point"), Some(other_point(view)))
-        }
+        (Some(_), Some(here)) if here.id != facts.id => (
+            Tone::Careful,
+            view.say("有效，但属于另一点位", "Valid, but for another point"),
+            Some(other_point(view)),
+        ),
         (Some(_), _) => (Tone::Good, view.say("凭证有效", "Valid"), None),
     };
     let body = html! {
@@ -109,7 +111,10 @@ fn status(tone: Tone, title: &str, body: &Markup) -> Markup {
 }
 
 fn ended(view: &View) -> &str {
-    view.say("请访客重新扫码登记，再出示新的凭证。", "Have the visitor check in again and show the new receipt.")
+    view.say(
+        "请访客重新扫码登记，再出示新的凭证。",
+        "Have the visitor check in again and show the new receipt.",
+    )
 }
 
 fn elsewhere(view: &View) -> &str {

@@ -145,6 +145,40 @@ impl Chromium {
         found.click().await.unwrap();
     }
 
+    /// Types as a scanner with a keyboard's plug does: into whatever has the focus.
+    pub async fn type_where_the_focus_is(&self, text: &str) {
+        let begun = std::time::Instant::now();
+        loop {
+            let focused = self.client.active_element().await.unwrap();
+            if focused.tag_name().await.is_ok_and(|name| name == "input") {
+                return focused.send_keys(text).await.unwrap();
+            }
+            assert!(begun.elapsed() < PATIENCE, "no field has the focus: {}", self.text().await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Gives the browser a cookie of the site that is open, as signing in would.
+    pub async fn remember(&self, name: &str, value: &str) {
+        let url = self.client.current_url().await.unwrap();
+        let cookie = json!({ "name": name, "value": value, "url": url.as_str(), "httpOnly": true });
+        self.tell("Network.setCookie", cookie).await;
+    }
+
+    /// Waits until a text stands on the page that a press has led to, which is not asked for again; gives
+    /// all that can be read.
+    pub async fn read_until(&self, text: &str) -> String {
+        let begun = std::time::Instant::now();
+        loop {
+            let read = self.text().await;
+            if read.contains(text) {
+                return read;
+            }
+            assert!(begun.elapsed() < PATIENCE, "`{text}` never came: {read}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// What can be read on the page.
     pub async fn text(&self) -> String {
         let read = self.client.execute("return document.body.innerText", Vec::new()).await;

@@ -88,8 +88,8 @@ pub async fn read_receipt(web: &Web, text: &str) -> Result<Option<GenuineReceipt
     Ok(Some(GenuineReceipt { facts: web.point(point).await?, taken_at: expires_at - life, expires_at }))
 }
 
-/// One line that staff hand in, at the door or from a paper list.
-#[derive(Debug)]
+/// One line that staff hand in, at the door or from a paper list. It prints nothing: whoever has read a card
+/// can be scanned in with it.
 pub struct HandIn {
     /// Of the scan; whoever sends the same again means the same scan.
     pub id: Uuid,

@@ -51,7 +51,7 @@ pub(super) struct Standing {
 }
 
 /// What is entered at a door.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Entered {
     /// Made with the page, so that Enter pressed twice is one scan.
     id: Uuid,
@@ -61,7 +61,7 @@ struct Entered {
 }
 
 /// The button beside an answer that takes the scan back.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct TakenBack {
     scan: Uuid,
     shown: String,
@@ -194,7 +194,7 @@ impl Door {
 
     /// The field, with a new id, so that the next one is another scan.
     fn field(&self, standing: Standing, outcome: Option<&Outcome>) -> Markup {
-        let chosen = standing.direction.unwrap_or(Direction::Entry);
+        let chosen = standing.direction.filter(|way| *way == Direction::Exit).unwrap_or(Direction::Entry);
         // A scanner would add to what stands there; a person mends it.
         let again = outcome.and_then(Outcome::to_mend).filter(|_| standing.still.is_some());
         html! {

@@ -25,7 +25,7 @@ type Desk = super::desk::Desk<StandAtDoors>;
 const LINES_MAX: usize = 200;
 
 /// What the form sends.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Filled {
     /// The day of the times that name none: a list is often typed in the day after.

@@ -18,7 +18,6 @@ use crate::http::scans::ScanReceipt;
 use crate::http::web::Web;
 
 /// What became of it.
-#[derive(Debug)]
 pub(super) enum Outcome {
     /// A scan was taken, and how it is taken back.
     Accepted(ScanReceipt, HandIn),

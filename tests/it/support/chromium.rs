@@ -220,7 +220,12 @@ impl Chromium {
 
     /// The text of the QR code in a picture on the page.
     pub async fn read_qr(&self, selector: &str) -> String {
-        let picture = self.client.find(Locator::Css(selector)).await.unwrap().screenshot().await.unwrap();
+        let script = "const box = document.querySelector(arguments[0]).getBoundingClientRect(); \
+                      return { x: box.x + scrollX, y: box.y + scrollY, width: box.width, height: box.height, scale: 2 }";
+        let clip = self.client.execute(script, vec![json!(selector)]).await.unwrap();
+        let picture = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        let taken = self.tell("Page.captureScreenshot", picture).await;
+        let picture = BASE64.decode(taken["data"].as_str().unwrap().as_bytes()).unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(picture)).read_info().unwrap();
         let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
         let frame = reader.next_frame(&mut bytes).unwrap();

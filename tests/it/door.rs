@@ -45,6 +45,11 @@ async fn another_point(test: &TestApp, manager: &Client, place: &Place) -> Place
     place
 }
 
+/// How the page is asked for again, whatever it is the answer to.
+fn refresh(place: &Place, secs: u32, direction: &str) -> String {
+    format!("http-equiv=\"refresh\" content=\"{secs};url={}?direction={direction}\"", path(place))
+}
+
 fn path(place: &Place) -> String {
     format!("/door/{}", place.point)
 }
@@ -102,7 +107,7 @@ async fn the_word_changes_each_minute_and_visitors_see_the_same() {
         test.clock.advance(TimeDelta::seconds(wait));
         let (chinese, english) = word_now(&test, &place);
         let page = desk.get(&path(&place)).await;
-        says(&page, 200, &[chinese, english, clock, &format!("http-equiv=\"refresh\" content=\"{left}\"")]);
+        says(&page, 200, &[chinese, english, clock, &refresh(&place, left, "entry")]);
         let phone = test.phone(1).await;
         let own = format!("/{}", place.code);
         let result = phone.fill(&own, &own, &[]).await;
@@ -133,7 +138,9 @@ async fn what_a_visitor_shows_or_carries_is_a_scan_by_staff() {
     assert_eq!(scans(&test, "method = 1 and presence = 3 and direction = 0").await, 3);
     test.pass(30);
     let left = entered(&desk, &place, &carried, "exit").await;
-    says(&left, 200, &["已登记离开", "value=\"exit\" checked"]);
+    says(&left, 200, &["已登记离开", "value=\"exit\" checked", &refresh(&place, 60, "exit")]);
+    let next = desk.get(&format!("{}?direction=exit", path(&place))).await;
+    says(&next, 200, &["value=\"exit\" checked"]);
     assert_eq!(scans(&test, "method = 1 and direction = 1").await, 1);
     assert_eq!(test.number("select count(*) from stays where ended_by = 3").await, 1);
     let ways = test.desk(&test.staff(Role::Inspector, "410000").await);
@@ -182,7 +189,8 @@ async fn enter_pressed_twice_is_one_scan_and_a_mistake_is_taken_back() {
     let hidden = hidden_fields(&accepted.text, &back);
     let fields: Vec<(&str, &str)> = hidden.iter().map(|(name, value)| (&**name, &**value)).collect();
     for _ in 0..2 {
-        says(&desk.send_form(&back, &fields).await, 200, &["已撤回", "星河餐厅"]);
+        let answer = desk.send_form(&back, &fields).await;
+        says(&answer, 200, &["已撤回", "星河餐厅", &refresh(&place, 26, "entry")]);
     }
     assert_eq!(scans(&test, "direction = 3").await, 1);
     assert_eq!(scans(&test, "true").await, 2, "both are kept");

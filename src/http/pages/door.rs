@@ -11,7 +11,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::desk::{Asked, Sent};
-use super::door_result::{Outcome, show_outcome};
+use super::door_result::{Outcome, direction_word, show_outcome};
 use super::layout::{Layout, token};
 use super::minute;
 use super::receipt::SHOWN_MAX;
@@ -48,6 +48,13 @@ pub(super) struct Standing {
     direction: Option<Direction>,
     /// Present when the page stays as it is, for who types with the fingers.
     still: Option<u8>,
+}
+
+impl Standing {
+    /// In, unless out was said.
+    fn way(self) -> Direction {
+        self.direction.filter(|way| *way == Direction::Exit).unwrap_or(Direction::Entry)
+    }
 }
 
 /// What is entered at a door.
@@ -177,7 +184,9 @@ impl Door {
         let body = html! {
             h1 { (facts.venue_name) }
             p.point { (facts.name) }
-            @if let Err(why) = facts.check_open(now) { p.wrong role="alert" { (self.say("此处暂不接受扫码：", "No scans at present: ")) (why) } }
+            @if facts.check_open(now).is_err() {
+                p.wrong role="alert" { (self.say("此处暂不接受扫码。", "No scans are taken here at present.")) }
+            }
             @if let Some(outcome) = outcome { (show_outcome(&self.desk, &self.web, facts, outcome, standing.still)) }
             (minute::to_compare(&self.desk.view, &self.web, facts.id, now))
             (self.field(standing, outcome))
@@ -189,12 +198,14 @@ impl Door {
             (None, None) => Some(turn),
             (None, Some(_)) => Some(turn.max(ANSWER_SECS)),
         };
-        self.desk.lay(Layout { reload_secs, ..Layout::default() }, status, &facts.venue_name, &body)
+        let next = format!("/door/{}?direction={}", facts.id.to_i64(), direction_word(standing.way()));
+        let layout = Layout { reload_secs, reload_to: Some(&next), ..Layout::default() };
+        self.desk.lay(layout, status, &facts.venue_name, &body)
     }
 
     /// The field, with a new id, so that the next one is another scan.
     fn field(&self, standing: Standing, outcome: Option<&Outcome>) -> Markup {
-        let chosen = standing.direction.filter(|way| *way == Direction::Exit).unwrap_or(Direction::Entry);
+        let chosen = standing.way();
         // A scanner would add to what stands there; a person mends it.
         let again = outcome.and_then(Outcome::to_mend).filter(|_| standing.still.is_some());
         html! {
@@ -206,11 +217,10 @@ impl Door {
                 input #shown name="shown" type="text" required maxlength=(SHOWN_MAX) value=[again] autofocus
                     autocomplete="off" autocapitalize="none" spellcheck="false";
                 fieldset.choices {
-                    @for (direction, word, label) in [
-                        (Direction::Entry, "entry", self.say("进入", "In")),
-                        (Direction::Exit, "exit", self.say("离开", "Out")),
-                    ] {
-                        label { input type="radio" name="direction" value=(word) checked[direction == chosen]; (label) }
+                    @for (way, label) in
+                        [(Direction::Entry, self.say("进入", "In")), (Direction::Exit, self.say("离开", "Out"))]
+                    {
+                        label { input type="radio" name="direction" value=(direction_word(way)) checked[way == chosen]; (label) }
                     }
                 }
                 button type="submit" { (self.say("登记", "Enter")) }

@@ -31,3 +31,4 @@ mod register;
 mod runs;
 mod support;
 mod usage;
+mod ways;

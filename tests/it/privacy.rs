@@ -99,6 +99,19 @@ async fn begin(app: &TestApp) -> Story<'_> {
     for token in [&signed_in["token"], &machine["token"]] {
         secrets.push(("a token of staff", token.as_str().unwrap().to_owned()));
     }
+    let elder = app.person(4).await;
+    let card = elder.post("/v1/visitor-cards", &json!({})).await.expect(201)["card"].clone();
+    let shown = elder.post("/v1/visitor-codes", &json!({})).await.expect(201)["text"].clone();
+    let gate = app.client(machine["token"].as_str());
+    for text in [card.as_str().unwrap(), shown.as_str().unwrap()] {
+        secrets.push(("what somebody is scanned by", text.to_owned()));
+        secrets.push(("what somebody is scanned by, without hyphens", text.replace('-', "")));
+        let wrong = format!("{text}0");
+        let row = |text: &str| json!({ "id": Uuid::now_v7(), "code": teahouse.code, "shown": text, "occurred_at": app.now() });
+        let rows = json!({ "scans": [row(text), row(&wrong)] });
+        let answer = gate.post("/v1/scans/batch", &rows).await.expect(200);
+        assert_eq!((&answer["accepted"], answer["refused"].to_string().contains(text)), (&json!(1), false));
+    }
     let manager = app.staff(Role::Inspector, "410000").await;
     let invitation = json!({ "role": "door_staff" });
     let path = format!("/v1/venues/{}/invitations", teahouse.venue);

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use placecode::domain::assertion::verify_identity;
+use placecode::domain::known_colour::KnownColour;
 use placecode::domain::letter::LetterKind;
 use placecode::domain::rule_pack::Colour;
 use reqwest::Response;
@@ -98,6 +99,14 @@ async fn each_colour_has_its_own_shape_and_word() {
     let (_, yellow_page) = page(&platform, "me", &cookie).await;
     platform.deliver(&[red]).await;
     let (_, red_page) = page(&platform, "me", &cookie).await;
+    let (_, confirm) = page(&platform, "identify?return=%2Fc", &cookie).await;
+    let key = platform.keys.channel_public_key();
+    let told = verify_identity(assertion_on(&confirm), &key, platform.clock.now()).unwrap();
+    assert_eq!(
+        told.colour.map(|known| known.colour),
+        Some(Colour::Red),
+        "the service is told what it is now"
+    );
     let status = |text: &str| {
         let (_, rest) = text.split_once("class=\"status").unwrap();
         rest.split_once("</section>").unwrap().0.to_owned()
@@ -127,11 +136,12 @@ async fn the_way_to_the_service_carries_an_assertion_that_it_accepts() {
     assert_eq!(text.matches("<form").count(), 1);
     assert!(text.contains(r#"<form method="post" action="http://service.example:8080/identity">"#));
     assert!(text.contains(r#"name="return_to" value="/c/3X7?from=door""#));
-    let (_, rest) = text.split_once(r#"name="assertion" value=""#).unwrap();
-    let assertion = rest.split_once('"').unwrap().0;
+    let assertion = assertion_on(&text);
     let key = platform.keys.channel_public_key();
     let now = platform.clock.now();
-    assert_eq!(verify_identity(assertion, &key, now).unwrap().visitor, platform.visitor(NUMBER));
+    let identified = verify_identity(assertion, &key, now).unwrap();
+    assert_eq!(identified.visitor, platform.visitor(NUMBER));
+    assert_eq!(identified.colour, Some(KnownColour { colour: Colour::Green, as_of: now }));
     assert!(verify_identity(assertion, &key, now + TimeDelta::minutes(7)).is_err());
 }
 
@@ -190,4 +200,10 @@ async fn the_language_is_what_was_asked_for_last() {
     assert!(answer.headers()["set-cookie"].to_str().unwrap().starts_with("health_code_language=en"));
     let text = answer.text().await.unwrap();
     assert!(text.contains(r#"href="/?x=1&amp;lang=zh-CN""#), "{text}");
+}
+
+/// The assertion in the form that leads back to the service.
+fn assertion_on(page: &str) -> &str {
+    let (_, rest) = page.split_once(r#"name="assertion" value=""#).unwrap();
+    rest.split_once('"').unwrap().0
 }

@@ -58,6 +58,17 @@ fn drop_database(name: &str) {
     administer(&format!("drop database if exists {name} with (force)"));
 }
 
+/// Postgres goes away for one database: its connections end, and it takes no new ones.
+pub fn close_database(name: &str) {
+    administer(&format!("alter database {name} with allow_connections false"));
+    administer(&format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"));
+}
+
+/// Postgres is back for one database.
+pub fn open_database(name: &str) {
+    administer(&format!("alter database {name} with allow_connections true"));
+}
+
 /// One statement at a time: a template cannot be copied by two at once.
 fn administer(sql: &str) {
     static ONE: Mutex<()> = Mutex::new(());

@@ -167,7 +167,7 @@ pub fn paper_id(point: PointId, shown: &str, at: DateTime<Utc>, direction: Direc
 /// A UUID of version 8 (RFC 9562) from the first bits of a SHA-256.
 fn id_of(label: &str, parts: &[&[u8]]) -> Uuid {
     let digest = Sha256::new().chain_update(label).chain_update([0]);
-    let digest = parts.iter().fold(digest, |digest, part| digest.chain_update(part)).finalize();
+    let digest = parts.iter().fold(digest, Sha256::chain_update).finalize();
     let mut bytes = [0; 16];
     bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
     uuid::Builder::from_custom_bytes(bytes).into_uuid()

@@ -130,6 +130,7 @@ pub const PAGES: &[Route] = &[
 
 /// Mounts the pages. The place code stands last, since its route has no first part of its own.
 pub fn configure(config: &mut ServiceConfig) {
+    at_doors(config);
     config
         .service(home::show)
         .service(home::style)
@@ -137,18 +138,6 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(me::identity)
         .service(me::show)
         .service(me::leave)
-        .service(me_code::code)
-        .service(me_code::card)
-        .service(me_code::make_card)
-        .service(me_code::end)
-        .service(receipt::ask)
-        .service(receipt::check)
-        .service(door::choose)
-        .service(door::stand)
-        .service(door::enter)
-        .service(door::mistaken)
-        .service(door_list::blank)
-        .service(door_list::take)
         .service(sign_in::show)
         .service(sign_in::take)
         .service(sign_in::leave)
@@ -207,6 +196,23 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(audit::show)
         .service(scan::show)
         .service(scan::take);
+}
+
+/// What visitors show at a door, and what staff do with it.
+fn at_doors(config: &mut ServiceConfig) {
+    config
+        .service(me_code::code)
+        .service(me_code::card)
+        .service(me_code::make_card)
+        .service(me_code::end)
+        .service(receipt::ask)
+        .service(receipt::check)
+        .service(door::choose)
+        .service(door::stand)
+        .service(door::enter)
+        .service(door::mistaken)
+        .service(door_list::blank)
+        .service(door_list::take);
 }
 
 /// Whether a part of a path has the form of a place code, printed or typed with hyphens.

@@ -272,7 +272,7 @@ async fn visitors_show_a_code_and_make_and_end_cards() {
     let second = card(&test, 1).await;
     assert!(first != second && first.len() == 19, "{first} {second}");
     let third = phone.fill("/me/card", "/me/card", &[]).await;
-    says(&third, 200, &["2026年9月12日", "停用全部"]);
+    says(&third, 200, &["2026-09-12", "停用全部"]);
     assert_eq!(phone.fill("/me/card", "/me/card", &[]).await.status, 409, "three are in use");
     assert!(!phone.get("/me/card").await.text.contains(&first), "a card is shown once");
     let desk = test.desk(&manager);

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::desk::{Asked, Sent};
-use super::door_result::{Outcome, direction_word, show_outcome};
+use super::door_result::{Outcome, direction_word, mistake_button, show_outcome};
 use super::layout::{Layout, token};
 use super::minute;
 use super::receipt::SHOWN_MAX;
@@ -133,15 +133,14 @@ pub(super) async fn enter(
     let facts = own_point(&web, &desk.signed.actor, *id).await?;
     let standing = Standing { direction: Some(form.direction), still: form.still };
     let shown: String = form.shown.split_whitespace().collect();
-    let outcome = match read_receipt(&web, &shown).await? {
-        Some(receipt) => Outcome::Checked(receipt),
-        None => {
-            let occurred_at = in_steps(form.id, web.now(), ENTERED_STEP);
-            let row = HandIn { id: form.id, shown, occurred_at, direction: form.direction, paper: false };
-            match hand_in(&web, &desk.signed.actor, &facts, &row).await {
-                Ok(receipt) => Outcome::Accepted(receipt, row),
-                Err(error) => Outcome::refused(error, row.shown)?,
-            }
+    let outcome = if let Some(receipt) = read_receipt(&web, &shown).await? {
+        Outcome::Checked(receipt)
+    } else {
+        let occurred_at = in_steps(form.id, web.now(), ENTERED_STEP);
+        let row = HandIn { id: form.id, shown, occurred_at, direction: form.direction, paper: false };
+        match hand_in(&web, &desk.signed.actor, &facts, &row).await {
+            Ok(receipt) => Outcome::Accepted(receipt, row),
+            Err(error) => Outcome::refused(error, row.shown)?,
         }
     };
     Ok(Door { desk, web, facts }.page(standing, Some(&outcome)))
@@ -181,15 +180,23 @@ impl Door {
     fn page(&self, standing: Standing, outcome: Option<&Outcome>) -> HttpResponse {
         let (facts, now) = (&self.facts, self.web.now());
         let status = outcome.map_or(StatusCode::OK, Outcome::status);
+        let word = minute::to_compare(&self.desk.view, &self.web, facts.id, now);
         let body = html! {
             h1 { (facts.venue_name) }
             p.point { (facts.name) }
             @if facts.check_open(now).is_err() {
                 p.wrong role="alert" { (self.say("此处暂不接受扫码。", "No scans are taken here at present.")) }
             }
-            @if let Some(outcome) = outcome { (show_outcome(&self.desk, &self.web, facts, outcome, standing.still)) }
-            (minute::to_compare(&self.desk.view, &self.web, facts.id, now))
-            (self.field(standing, outcome))
+            // The answer stands right above the field that has the focus, so that a small screen shows both.
+            @match outcome {
+                None => { (word) (self.field(standing, None)) }
+                Some(outcome) => {
+                    (show_outcome(&self.desk.view, &self.web, facts, outcome))
+                    (self.field(standing, Some(outcome)))
+                    (mistake_button(&self.desk, facts, outcome, standing.still))
+                    (word)
+                }
+            }
             (self.ways_on(standing))
         };
         let turn = minute::left_secs(now);

@@ -6,10 +6,10 @@ use maud::{Markup, html};
 
 use super::desk::Desk;
 use super::layout::token;
-use super::receipt::verdict;
+use super::receipt::{status, verdict};
 use super::trouble::detail;
 use super::view::View;
-use super::words::{self, Tone, class_of, shape};
+use super::words::{self, Tone};
 use crate::domain::point::PointFacts;
 use crate::domain::scan::Direction;
 use crate::http::door::{GenuineReceipt, HandIn};
@@ -61,31 +61,13 @@ impl Outcome {
 }
 
 /// The outcome; announced, so that whoever does not look hears it.
-pub(super) fn show_outcome<P>(
-    desk: &Desk<P>,
-    web: &Web,
-    here: &PointFacts,
-    outcome: &Outcome,
-    still: Option<u8>,
-) -> Markup {
-    let view = &desk.view;
+pub(super) fn show_outcome(view: &View, web: &Web, here: &PointFacts, outcome: &Outcome) -> Markup {
     match outcome {
         Outcome::Checked(receipt) => verdict(view, web, Some(receipt), Some(here)),
-        Outcome::Accepted(receipt, row) => html! {
-            (accepted(view, receipt, row.direction))
-            form method="post" action={ "/door/" (here.id.to_i64()) "/mistake" } {
-                (token(&desk.signed))
-                input type="hidden" name="scan" value=(row.id);
-                input type="hidden" name="shown" value=(row.shown);
-                input type="hidden" name="occurred_at" value=(row.occurred_at.to_rfc3339());
-                input type="hidden" name="direction" value=(direction_word(row.direction));
-                @if still.is_some() { input type="hidden" name="still" value="1"; }
-                button.quiet type="submit" { (desk.say("弄错了，撤回这一条", "This was a mistake: take it back")) }
-            }
-        },
+        Outcome::Accepted(receipt, row) => accepted(view, receipt, row.direction),
         Outcome::TakenBack(receipt) => status(
             Tone::Over,
-            desk.say("已撤回", "Taken back"),
+            view.say("已撤回", "Taken back"),
             &html! {
                 p.venue { (receipt.venue) }
                 p.point { (receipt.point) }
@@ -94,15 +76,36 @@ pub(super) fn show_outcome<P>(
         ),
         Outcome::Refused(error, _) => status(
             Tone::Stopped,
-            desk.say("未登记", "Not taken"),
+            view.say("未登记", "Not taken"),
             &html! {
                 p { (detail(view, error)) }
-                p.small { (desk.say(
+                p.small { (view.say(
                     "可以出示：手机“我的出示码”（未过期）、随身卡的 16 位编码，或刚刚登记的凭证。都没有的，请写入纸质登记表。",
                     "What can be shown: the code of the page “My code” before it ends, the 16 symbols of a card, or a fresh receipt. \
                      Who has none of these goes on the paper list.")) }
             },
         ),
+    }
+}
+
+/// The button that takes back what was just handed in.
+pub(super) fn mistake_button<P>(
+    desk: &Desk<P>,
+    here: &PointFacts,
+    outcome: &Outcome,
+    still: Option<u8>,
+) -> Markup {
+    let Outcome::Accepted(_, row) = outcome else { return html! {} };
+    html! {
+        form method="post" action={ "/door/" (here.id.to_i64()) "/mistake" } {
+            (token(&desk.signed))
+            input type="hidden" name="scan" value=(row.id);
+            input type="hidden" name="shown" value=(row.shown);
+            input type="hidden" name="occurred_at" value=(row.occurred_at.to_rfc3339());
+            input type="hidden" name="direction" value=(direction_word(row.direction));
+            @if still.is_some() { input type="hidden" name="still" value="1"; }
+            button.quiet type="submit" { (desk.say("弄错了，撤回这一条", "This was a mistake: take it back")) }
+        }
     }
 }
 
@@ -135,16 +138,6 @@ pub(super) fn facts_of(view: &View, receipt: &ScanReceipt) -> Markup {
                 (words::colour(view.lang, known.colour)) " "
                 span.small { (view.say("截至 ", "as of ")) (view.clock(known.as_of)) }
             }
-        }
-    }
-}
-
-fn status(tone: Tone, title: &str, body: &Markup) -> Markup {
-    html! {
-        section class={ "status " (class_of(tone)) } role="status" {
-            (shape(tone))
-            h2.verdict { (title) }
-            (body)
         }
     }
 }

@@ -84,7 +84,7 @@ pub(super) async fn make_card(
             p { strong { "场所码随身卡 " span lang="en" { "Place code card" } } }
             div.symbol role="img" aria-label="QR" { (symbol(&made.card)?) }
             p.typed { (made.card) }
-            p { "有效至 " (view.date(made.expires_at)) " " span lang="en" { "Valid until " (view.date(made.expires_at)) } }
+            p { "有效至 " span lang="en" { "Valid until " } (view.date(made.expires_at)) }
             p.small { "没有手机时，请门口工作人员扫描或输入本卡。卡上不含姓名。拾到请交还或销毁。" }
             p.small lang="en" { "Without a phone: have the staff scan or type it. It names nobody. If found, hand it back or destroy it." }
         }

@@ -100,9 +100,10 @@ pub(super) fn verdict(
     status(tone, title, &body)
 }
 
-fn status(tone: Tone, title: &str, body: &Markup) -> Markup {
+/// An answer in large words beside a shape; announced, so that whoever does not look hears it.
+pub(super) fn status(tone: Tone, title: &str, body: &Markup) -> Markup {
     html! {
-        section class={ "status " (class_of(tone)) } role="status" {
+        section class={ "status answer " (class_of(tone)) } role="status" {
             (shape(tone))
             h2.verdict { (title) }
             (body)

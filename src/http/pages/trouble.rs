@@ -156,7 +156,7 @@ fn field_name(field: &str) -> &str {
         "reason" => "理由",
         "purpose" => "目的",
         "visitor" => "来访者代号",
-        "dates" => "日期",
+        "dates" | "day" => "日期",
         "onset_at" => "发病时间",
         "sampled_at" => "采样时间",
         "isolated_at" => "隔离时间",
@@ -171,7 +171,6 @@ fn field_name(field: &str) -> &str {
         "assertion" => "身份凭证",
         "direction" => "进出方向",
         "line" | "lines" => "登记表",
-        "day" => "日期",
         "time" | "occurred_at" => "时间",
         other => other,
     }

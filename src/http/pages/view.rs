@@ -117,9 +117,9 @@ impl View {
         at.with_timezone(&self.offset).format(form).to_string()
     }
 
-    /// The day of a time as the local calendar shows it.
+    /// The day of a time as the local calendar shows it, in a form that is read in either language.
     pub(super) fn date(&self, at: DateTime<Utc>) -> String {
-        at.with_timezone(&self.offset).format(self.say("%Y年%-m月%-d日", "%-d %b %Y")).to_string()
+        at.with_timezone(&self.offset).date_naive().to_string()
     }
 
     /// A span of time; the second day stands there only when it is another one.

@@ -29,7 +29,7 @@ async fn a_receipt_is_checked_at_the_door_and_by_anybody() {
     test.clock.advance(TimeDelta::seconds(35));
     for answer in [entered(&desk, &place, &good, "entry").await, check(&good).await] {
         says(&answer, 200, &["凭证已过期", "星河餐厅", "请访客重新扫码"]);
-        assert!(!answer.text.contains("凭证有效") && !answer.text.contains("class=\"status good\""));
+        assert!(!answer.text.contains("凭证有效") && !answer.text.contains("class=\"status answer good\""));
     }
 }
 
@@ -59,10 +59,14 @@ async fn a_receipt_from_elsewhere_says_so() {
     says(&desk.get("/door").await, 200, &["入口", "后门"]);
     let from_back = receipt(&test, 1, &back).await;
     let answer = entered(&desk, &place, &from_back, "entry").await;
-    says(&answer, 200, &["有效，但属于另一点位", "后门", "class=\"status careful\""]);
-    says(&entered(&desk, &back, &from_back, "entry").await, 200, &["凭证有效", "class=\"status good\""]);
+    says(&answer, 200, &["有效，但属于另一点位", "后门", "class=\"status answer careful\""]);
+    says(
+        &entered(&desk, &back, &from_back, "entry").await,
+        200,
+        &["凭证有效", "class=\"status answer good\""],
+    );
     let from_other = receipt(&test, 2, &other).await;
     let answer = entered(&desk, &place, &from_other, "entry").await;
-    says(&answer, 200, &["是别处的凭证", "老茶馆", "class=\"status stopped\""]);
+    says(&answer, 200, &["是别处的凭证", "老茶馆", "class=\"status answer stopped\""]);
     assert!(!answer.text.contains("凭证有效"), "{}", answer.text);
 }

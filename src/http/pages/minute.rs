@@ -9,7 +9,7 @@ use crate::domain::venue::PointId;
 use crate::http::web::Web;
 
 /// When the minute of `at` begins.
-pub(super) fn begins(at: DateTime<Utc>) -> DateTime<Utc> {
+fn begins(at: DateTime<Utc>) -> DateTime<Utc> {
     at.duration_trunc(LASTS).unwrap_or(at)
 }
 
@@ -49,7 +49,7 @@ pub(super) fn to_compare(view: &View, web: &Web, point: PointId, now: DateTime<U
 }
 
 /// From when to when a word holds.
-pub(super) fn from_until(view: &View, at: DateTime<Utc>) -> String {
+fn from_until(view: &View, at: DateTime<Utc>) -> String {
     let begun = begins(at);
     format!("{}–{}", view.clock(begun), view.clock(begun + LASTS))
 }

@@ -18,6 +18,11 @@ const MAC_BYTES: usize = 16;
 
 const COLOUR_BYTES: usize = 9;
 
+/// What a visitor's code says: the visitor, four bytes of seconds, the colour. No longer than a MAC.
+const SHOWN_BYTES: usize = 16 + 4 + COLOUR_BYTES;
+
+const SHOWN_LABEL: &str = "placecode/visitor-code/1";
+
 /// How long a code is good that a visitor shows: to find it, to queue and to be scanned, but not to pass it on.
 pub const SHOWN_LIFE: TimeDelta = TimeDelta::minutes(5);
 
@@ -95,24 +100,43 @@ impl VisitorToken {
 }
 
 impl ShownVisitor {
-    /// The code as text.
+    /// The code as text. Whoever photographs it learns no pseudonym: what it says is covered by a mask that
+    /// follows from the key and the check, so two codes of one visitor have nothing in common.
     pub fn seal(&self, key: &Key) -> String {
-        let mut bytes = self.visitor.to_uuid().into_bytes().to_vec();
-        bytes.extend(self.expires_at.timestamp().to_be_bytes());
-        bytes.extend(colour_bytes(self.colour.as_ref()));
-        seal(key, "placecode/visitor-code/1", &bytes)
+        let mut bytes = [0; SHOWN_BYTES];
+        let expires = u32::try_from(self.expires_at.timestamp()).unwrap_or_default().to_be_bytes();
+        let said = self.visitor.to_uuid().into_bytes().into_iter().chain(expires);
+        let said = said.chain(colour_bytes(self.colour.as_ref()));
+        bytes.iter_mut().zip(said).for_each(|(to, from)| *to = from);
+        let mac = key.mac(SHOWN_LABEL, &[&bytes]);
+        let mac = mac.get(..MAC_BYTES).unwrap_or(&mac);
+        cover(key, mac, &mut bytes);
+        BASE64URL_NOPAD.encode(&[mac, &bytes].concat())
     }
 
     /// The code from its text, when it was good at `at`: a device that had no network hands it in later.
     pub fn open(key: &Key, text: &str, at: DateTime<Utc>) -> Option<Self> {
-        let bytes = open(key, "placecode/visitor-code/1", text)?;
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        let (mac, covered) = bytes.split_first_chunk::<MAC_BYTES>()?;
+        let mut bytes = <[u8; SHOWN_BYTES]>::try_from(covered).ok()?;
+        cover(key, mac, &mut bytes);
+        let expected = key.mac(SHOWN_LABEL, &[&bytes]);
+        if !bool::from(expected.get(..MAC_BYTES)?.ct_eq(mac)) {
+            return None;
+        }
         let (visitor, rest) = bytes.split_first_chunk::<16>()?;
-        let (expires, colour) = rest.split_first_chunk::<8>()?;
-        let expires_at = DateTime::from_timestamp(i64::from_be_bytes(*expires), 0)?;
+        let (expires, colour) = rest.split_first_chunk::<4>()?;
+        let expires_at = DateTime::from_timestamp(u32::from_be_bytes(*expires).into(), 0)?;
         let visitor = Visitor::from_uuid(Uuid::from_bytes(*visitor));
         let good = at < expires_at && at >= expires_at - SHOWN_LIFE - SKEW;
         good.then_some(Self { visitor, expires_at, colour: colour_of(colour) })
     }
+}
+
+/// Covers and uncovers: a MAC is as long as the mask must be.
+fn cover(key: &Key, check: &[u8], bytes: &mut [u8; SHOWN_BYTES]) {
+    let mask = key.mac("placecode/visitor-code/mask/1", &[check]);
+    bytes.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
 }
 
 /// A colour as nine bytes: one more than its number, and when; all zero where none is known.
@@ -272,14 +296,21 @@ mod tests {
         for colour in [None, Some(KnownColour { colour: Colour::Green, as_of: at(900) })] {
             let shown = ShownVisitor { visitor, expires_at: at(1300), colour };
             let text = shown.seal(&key);
-            assert!(text.len() < 70, "{} symbols make a symbol that is hard to scan", text.len());
+            assert!(text.len() <= 60, "{} symbols make a symbol that is hard to scan", text.len());
             assert_eq!(ShownVisitor::open(&key, &text, at(1000)), Some(shown));
             assert_eq!(ShownVisitor::open(&key, &text, at(1299)), Some(shown));
             for outside in [at(1300), at(939)] {
                 assert_eq!(ShownVisitor::open(&key, &text, outside), None);
             }
             assert_eq!(ShownVisitor::open(&Key::new([2; 32]), &text, at(1000)), None);
+            assert_eq!(ShownVisitor::open(&key, &text[4..], at(1000)), None);
             assert_eq!(VisitorToken::open(&key, &text, at(1000)), None, "a shown code signs nobody in");
+            let later = ShownVisitor { expires_at: at(1301), ..shown }.seal(&key);
+            let bytes = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).unwrap();
+            let (one, two) = (bytes(&text), bytes(&later));
+            assert!(!one.windows(16).any(|part| part == visitor.to_uuid().as_bytes()));
+            let same = one.iter().zip(&two).filter(|(one, two)| one == two).count();
+            assert!(same < 8, "two codes of one visitor have {same} bytes in common");
         }
     }
 

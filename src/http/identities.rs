@@ -97,7 +97,7 @@ impl Identities {
 }
 
 /// Who a channel's assertion is about, when it was good at `at`.
-pub fn by_assertion(
+pub(super) fn by_assertion(
     channels: &HashMap<String, VerifyingKey>,
     field: &'static str,
     text: &str,

@@ -13,9 +13,12 @@ pub const GOOD_FOR: TimeDelta = TimeDelta::minutes(5);
 /// How many answers of one kind are remembered. A full memory is emptied: nothing depends on what is lost.
 const ANSWERS_MAX: usize = 50_000;
 
-/// Answers by what was asked, with when they were given. Clones share them.
+/// Answers by what was asked, with when they were given.
+type Answers<K, V> = HashMap<K, (DateTime<Utc>, V)>;
+
+/// Answers of one kind. Clones share them.
 #[derive(Debug)]
-pub struct Remembered<K, V>(Arc<Mutex<HashMap<K, (DateTime<Utc>, V)>>>);
+pub struct Remembered<K, V>(Arc<Mutex<Answers<K, V>>>);
 
 impl<K, V> Clone for Remembered<K, V> {
     fn clone(&self) -> Self {
@@ -45,7 +48,7 @@ impl<K: Eq + Hash, V: Clone> Remembered<K, V> {
         answers.get(key).filter(|(at, _)| now - *at <= GOOD_FOR).map(|(_, value)| value.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, (DateTime<Utc>, V)>> {
+    fn lock(&self) -> MutexGuard<'_, Answers<K, V>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,13 +3,15 @@
 use actix_web::web::Data;
 use actix_web::{HttpResponse, delete, post};
 use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::auth::Vouched;
 use super::error::ApiError;
+use super::runs::Nothing;
 use super::web::Web;
-use super::write::transaction;
+use super::write::{Reply, Write, transaction};
 use crate::domain::token::{SHOWN_LIFE, ShownVisitor, VisitorToken};
 use crate::domain::visitor_card::{LIFE, OPEN_MAX, VisitorCard};
 use crate::intake::limits::Limit;
@@ -37,18 +39,32 @@ pub struct NewCard {
 }
 
 /// Makes a code that the visitor shows to staff or to a device. It lasts five minutes and is kept nowhere.
-#[utoipa::path(responses((status = 201, body = ShownCode), (status = "default", body = super::error::Problem)), tag = "visitors", security(("visitor" = [])))]
+#[utoipa::path(request_body = Nothing, responses((status = 201, body = ShownCode), (status = "default", body = super::error::Problem)), tag = "visitors", security(("visitor" = [])))]
 #[post("/visitor-codes")]
-pub(crate) async fn show_code(web: Data<Web>, visitor: Vouched) -> Result<HttpResponse, ApiError> {
-    Ok(HttpResponse::Created().json(shown_code(&web, &by_bearer(visitor)?)))
+pub(crate) async fn show_code(
+    web: Data<Web>,
+    visitor: Vouched,
+    write: Write<Nothing>,
+) -> Result<HttpResponse, ApiError> {
+    let visitor = by_bearer(visitor)?;
+    let Nothing {} = write.into_body()?;
+    Ok(HttpResponse::Created().json(shown_code(&web, &visitor)))
 }
 
 /// Issues a card for somebody without a phone, good for 180 days; three may be in use. Its text is told this
 /// once.
-#[utoipa::path(responses((status = 201, body = NewCard), (status = "default", body = super::error::Problem)), tag = "visitors", security(("visitor" = [])))]
+#[utoipa::path(request_body = Nothing, responses((status = 201, body = NewCard), (status = "default", body = super::error::Problem)), tag = "visitors", security(("visitor" = [])))]
 #[post("/visitor-cards")]
-pub(crate) async fn issue_card(web: Data<Web>, visitor: Vouched) -> Result<HttpResponse, ApiError> {
-    Ok(HttpResponse::Created().json(new_card(&web, &by_bearer(visitor)?).await?))
+pub(crate) async fn issue_card(
+    web: Data<Web>,
+    visitor: Vouched,
+    write: Write<Nothing>,
+) -> Result<HttpResponse, ApiError> {
+    let visitor = by_bearer(visitor)?;
+    let work = async |conn: &mut AsyncPgConnection, Nothing {}: Nothing| {
+        Ok(Reply::created(issue(&web, conn, &visitor).await?))
+    };
+    write.unkept(&web, work).await
 }
 
 /// Ends all of the visitor's cards at once.
@@ -66,8 +82,13 @@ pub fn shown_code(web: &Web, visitor: &VisitorToken) -> ShownCode {
     ShownCode { text: shown.seal(web.app.keys.token()), expires_at }
 }
 
-/// Issues a card, for the API and the page.
+/// Issues a card, for the page.
 pub async fn new_card(web: &Web, visitor: &VisitorToken) -> Result<NewCard, ApiError> {
+    let mut conn = web.app.store.conn().await?;
+    transaction(&mut conn, async |conn| issue(web, conn, visitor).await).await
+}
+
+async fn issue(web: &Web, conn: &mut AsyncPgConnection, visitor: &VisitorToken) -> Result<NewCard, ApiError> {
     let issued_at = web.now();
     let who = visitor.visitor.to_uuid();
     let allowed = web.app.intake.allow(NEW_CARDS, who.as_bytes(), issued_at).await;
@@ -84,9 +105,7 @@ pub async fn new_card(web: &Web, visitor: &VisitorToken) -> Result<NewCard, ApiE
         expires_at,
         revoked_at: None,
     };
-    let mut conn = web.app.store.conn().await?;
-    let added = transaction(&mut conn, async |conn| Ok(cards::insert(conn, &row, OPEN_MAX).await?)).await?;
-    if added {
+    if cards::insert(conn, &row, OPEN_MAX).await? {
         Ok(NewCard { card: card.typed(), expires_at })
     } else {
         Err(ApiError::Conflict("three cards are in use already; end them first"))

@@ -9,6 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
 use placecode::domain::access::Role;
 use placecode::domain::assertion::{AUDIENCE, DeviceClaims, IdentityClaims, sign};
+use placecode::http::scan_batches::Batch;
+use placecode::http::scans::OwnScan;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -151,4 +153,31 @@ impl Device {
         let headers = [("device-assertion", assertion.as_str())];
         app.client(None).send(Method::POST, "/v1/scans/batch", Some(body), &headers).await
     }
+}
+
+/// The blocks of docs/scanning.md that are marked with `kind`.
+fn examples(kind: &str) -> Vec<&'static str> {
+    let text = include_str!("../../docs/scanning.md");
+    let mark = format!("```{kind}\n");
+    text.split(&mark).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[test]
+fn the_examples_of_the_document_are_requests_that_can_be_read() {
+    let mut paths = Vec::new();
+    for example in examples("http") {
+        let (head, body) = example.split_once("\n\n").unwrap();
+        let path = head.lines().next().unwrap().strip_prefix("POST ").unwrap();
+        let read = match path {
+            "/v1/scans" => serde_json::from_str::<OwnScan>(body).map(|_| ()),
+            "/v1/scans/batch" => serde_json::from_str::<Batch>(body).map(|_| ()),
+            _ => serde_json::from_str::<serde_json::Map<String, Value>>(body).map(|_| ()),
+        };
+        assert!(read.is_ok(), "{example}: {read:?}");
+        paths.push(path);
+    }
+    assert_eq!(
+        paths,
+        ["/v1/scans", "/v1/scans", "/v1/visitor-codes", "/v1/visitor-cards", "/v1/scans/batch"]
+    );
 }

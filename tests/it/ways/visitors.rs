@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{assert_refused, coloured, hand_in, house};
+use super::{assert_refused, coloured, examples, hand_in, house};
 use crate::support::people::near;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,6 +49,9 @@ async fn a_receipt_tells_the_word_of_the_minute_at_its_point() {
     for _ in 0..3 {
         let receipt = person.post("/v1/scans", &json!({ "code": house.teahouse.code })).await.expect(201);
         assert_eq!(receipt["word"], word(key, point, house.app.now()).to_string());
+        let names = |answer: &Value| answer.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let told: Value = serde_json::from_str(examples("json")[0]).unwrap();
+        assert_eq!(names(&receipt), names(&told), "docs/scanning.md");
         words.insert(receipt["word"].as_str().unwrap().to_owned());
         house.app.pass(1);
     }
@@ -154,7 +157,7 @@ async fn staff_scan_the_code_that_a_visitor_shows() {
         (Method::POST, "/v1/visitor-cards"),
         (Method::DELETE, "/v1/visitor-cards"),
     ] {
-        app.client(None).send(method, path, None, &[("cookie", &cookie)]).await.problem(401);
+        app.client(None).send(method, path, Some("{}".into()), &[("cookie", &cookie)]).await.problem(401);
     }
 }
 

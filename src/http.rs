@@ -11,6 +11,7 @@ pub mod categories;
 pub mod channels;
 pub mod codes;
 pub mod contacts;
+pub mod door;
 pub mod duplicates;
 pub mod error;
 pub mod follow;

@@ -8,6 +8,9 @@ mod code;
 mod contacts;
 mod counts;
 mod desk;
+mod door;
+mod door_list;
+mod door_result;
 mod home;
 mod inspect;
 mod inspection;
@@ -15,9 +18,12 @@ mod join;
 mod layout;
 mod manage;
 mod me;
+mod me_code;
+mod minute;
 mod organisation;
 mod point_form;
 mod poster;
+mod receipt;
 mod release;
 mod run;
 mod scan;
@@ -50,6 +56,18 @@ pub const PAGES: &[Route] = &[
     (Method::POST, "/identity", Access::Public),
     (Method::GET, "/me", Access::Visitor),
     (Method::POST, "/me/leave", Access::Visitor),
+    (Method::GET, "/me/code", Access::Visitor),
+    (Method::GET, "/me/card", Access::Visitor),
+    (Method::POST, "/me/card", Access::Visitor),
+    (Method::POST, "/me/card/end", Access::Visitor),
+    (Method::GET, "/receipt", Access::Public),
+    (Method::POST, "/receipt", Access::Public),
+    (Method::GET, "/door", Access::Roles(may::StandAtDoors::ROLES)),
+    (Method::GET, "/door/{id}", Access::Roles(may::StandAtDoors::ROLES)),
+    (Method::POST, "/door/{id}", Access::Roles(may::StandAtDoors::ROLES)),
+    (Method::POST, "/door/{id}/mistake", Access::Roles(may::StandAtDoors::ROLES)),
+    (Method::GET, "/door/{id}/list", Access::Roles(may::StandAtDoors::ROLES)),
+    (Method::POST, "/door/{id}/list", Access::Roles(may::StandAtDoors::ROLES)),
     (Method::GET, "/login", Access::Public),
     (Method::POST, "/login", Access::Public),
     (Method::GET, "/apply", Access::Public),
@@ -112,6 +130,7 @@ pub const PAGES: &[Route] = &[
 
 /// Mounts the pages. The place code stands last, since its route has no first part of its own.
 pub fn configure(config: &mut ServiceConfig) {
+    at_doors(config);
     config
         .service(home::show)
         .service(home::style)
@@ -177,6 +196,23 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(audit::show)
         .service(scan::show)
         .service(scan::take);
+}
+
+/// What visitors show at a door, and what staff do with it.
+fn at_doors(config: &mut ServiceConfig) {
+    config
+        .service(me_code::code)
+        .service(me_code::card)
+        .service(me_code::make_card)
+        .service(me_code::end)
+        .service(receipt::ask)
+        .service(receipt::check)
+        .service(door::choose)
+        .service(door::stand)
+        .service(door::enter)
+        .service(door::mistaken)
+        .service(door_list::blank)
+        .service(door_list::take);
 }
 
 /// Whether a part of a path has the form of a place code, printed or typed with hyphens.

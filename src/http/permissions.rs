@@ -51,6 +51,14 @@ impl Permission for HandInScans {
     const ROLES: &'static [Role] = &[Role::ScanSource, Role::DoorStaff, Role::VenueManager];
 }
 
+/// Stand at the door of the venues that one works at, with the pages for it.
+#[derive(Debug)]
+pub struct StandAtDoors;
+
+impl Permission for StandAtDoors {
+    const ROLES: &'static [Role] = &[Role::VenueManager, Role::DoorStaff];
+}
+
 /// Report cases, run traces, exclude and propose.
 #[derive(Debug)]
 pub struct Investigate;

@@ -44,11 +44,11 @@ async fn every_page_answers_in_both_languages_and_names_nobody() {
         let browser = test.desk(&test.staff(role, "410000").await);
         check_languages(&test, &browser, &path).await;
     }
-    for path in ["/", "/login", "/apply", &format!("/{}", place.code)] {
+    for path in ["/", "/login", "/apply", "/receipt", &format!("/{}", place.code)] {
         check_languages(&test, &test.browser(), path).await;
     }
     let phone = test.phone(1).await;
-    for path in ["/me", &format!("/{}", place.code)] {
+    for path in ["/me", "/me/code", "/me/card", &format!("/{}", place.code)] {
         check_languages(&test, &phone, path).await;
     }
 }

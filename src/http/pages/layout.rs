@@ -28,6 +28,8 @@ pub(super) struct Layout<'a> {
     pub(super) signed: Option<&'a Signed>,
     /// After so many seconds the page is asked for again.
     pub(super) reload_secs: Option<u32>,
+    /// Another page of ours that is asked for then instead: the answer to a form cannot be asked for again.
+    pub(super) reload_to: Option<&'a str>,
     /// Tables need room.
     pub(super) wide: bool,
     /// A script of ours that the page may run; all others run none.
@@ -54,7 +56,12 @@ pub(super) fn lay(
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light";
-                @if let Some(secs) = layout.reload_secs { meta http-equiv="refresh" content=(secs); }
+                @if let Some(secs) = layout.reload_secs {
+                    @match layout.reload_to {
+                        None => meta http-equiv="refresh" content=(secs);,
+                        Some(path) => meta http-equiv="refresh" content={ (secs) ";url=" (path) };,
+                    }
+                }
                 title { (title) " · " (view.say("场所码", "Place code")) }
                 link rel="stylesheet" href="/style.css";
                 @if let Some(script) = layout.script { script src=(script) defer {} }
@@ -128,6 +135,7 @@ pub(super) fn token(signed: &Signed) -> Markup {
 pub(super) fn places<'a>(view: &'a View, roles: &[Role]) -> Vec<(&'static str, &'a str)> {
     let all = [
         ("/manage", view.say("场所", "Venues"), may::WorkAtVenues::ROLES),
+        ("/door", view.say("门口", "Door"), may::StandAtDoors::ROLES),
         ("/inspect", view.say("场所审核", "Review"), may::ReviewVenues::ROLES),
         ("/inspect/poster", view.say("海报核查", "Posters"), may::ReviewVenues::ROLES),
         ("/cases", view.say("病例与流调", "Cases"), may::SeeCases::ROLES),

@@ -93,6 +93,10 @@ pub(super) async fn show(
                 }
             }
         }
+        p.row {
+            a.button.quiet href="/me/code" { (view.say("我的出示码", "My code")) }
+            a.button.quiet href="/me/card" { (view.say("随身卡", "Card")) }
+        }
         (own_stays(&view, &web, &stays))
         (own_looks(&view, &looks))
     };

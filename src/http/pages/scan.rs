@@ -10,11 +10,14 @@ use url::Url;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::desk::SentByVisitor;
+use super::door_result::facts_of;
 use super::home::kept_for;
 use super::layout::page;
+use super::me_code::symbol;
+use super::minute;
 use super::trouble::refuse;
 use super::view::{Lang, View};
-use super::words::{self, Tone, shape};
+use super::words::{Tone, shape};
 use crate::domain::place_code::SignedCode;
 use crate::domain::point::{NotInForce, PointFacts};
 use crate::domain::rotating_code::ScannedCode;
@@ -22,6 +25,7 @@ use crate::domain::scan::Direction;
 use crate::domain::stay::SAME_SCAN;
 use crate::domain::token::{OPENED_LIFE, OpenedInTime, form_token};
 use crate::http::auth::Vouched;
+use crate::http::door::{GenuineReceipt, read_receipt};
 use crate::http::error::ApiError;
 use crate::http::scans::{OwnScan, ScanReceipt, in_force, in_time, place, take_own};
 use crate::http::web::Web;
@@ -104,7 +108,8 @@ pub(super) async fn take(
         return Ok(not_in_force(&view, why, &code));
     }
     let receipt = scan(&web, &visitor, code.into_inner(), &form).await?;
-    let body = result(&view, &web, &receipt, form.direction);
+    let read = read_receipt(&web, &receipt.receipt).await?;
+    let body = result(&view, &web, &receipt, read.as_ref(), form.direction)?;
     Ok(page(&view, StatusCode::OK, done(&view, form.direction), &body))
 }
 
@@ -130,11 +135,17 @@ pub(super) async fn scan(
 /// When a button was pressed, in steps of two minutes from when its page was made: two presses in a row
 /// must not be two times, and two minutes are one stay anyhow.
 fn pressed_at(id: Uuid, now: DateTime<Utc>) -> DateTime<Utc> {
+    in_steps(id, now, SAME_SCAN)
+}
+
+/// The last of the moments, one `step` apart and the first of them when the page of `id` was made, that is
+/// not after `now`.
+pub(super) fn in_steps(id: Uuid, now: DateTime<Utc>, step: TimeDelta) -> DateTime<Utc> {
     let made = id.get_timestamp().map(|stamp| stamp.to_unix());
     let made = made.and_then(|(secs, nanos)| DateTime::from_timestamp(i64::try_from(secs).ok()?, nanos));
     let Some(made) = made.filter(|made| *made <= now) else { return now };
-    let steps = (now - made).num_seconds() / SAME_SCAN.num_seconds();
-    made + TimeDelta::seconds(steps * SAME_SCAN.num_seconds())
+    let steps = (now - made).num_seconds() / step.num_seconds();
+    made + TimeDelta::seconds(steps * step.num_seconds())
 }
 
 /// An id that carries the time, for the hidden field of a button.
@@ -285,23 +296,31 @@ fn done(view: &View, direction: Direction) -> &str {
     }
 }
 
-fn result(view: &View, web: &Web, receipt: &ScanReceipt, direction: Direction) -> Markup {
-    html! {
+fn result(
+    view: &View,
+    web: &Web,
+    receipt: &ScanReceipt,
+    read: Option<&GenuineReceipt>,
+    direction: Direction,
+) -> Result<Markup, ApiError> {
+    Ok(html! {
         section.status.good aria-labelledby="done" {
             (shape(Tone::Good))
             h1 #done { (done(view, direction)) }
             p.venue { (receipt.venue) }
             p.point { (receipt.point) }
-            p.when { (view.time(receipt.occurred_at)) }
-            p.small { (words::presence(view.lang, receipt.presence)) }
+            (facts_of(view, receipt))
+            // The word of when the scan was taken, which staff see at the door; not of when this is read.
+            @if let Some(read) = read { (minute::large(view, web, read.facts.id, read.taken_at)) }
         }
         section.note {
             h2 { (view.say("凭证（供工作人员核验）", "Receipt, for the staff to verify")) }
+            div.symbol role="img" aria-label="QR" { (symbol(&receipt.receipt)?) }
             p.reference { (receipt.receipt) }
             p.small { (valid_for(view, web.app.config.receipt_life.as_secs())) }
         }
         p { a.button.quiet href="/me" { (view.say("我的记录", "My records")) } }
-    }
+    })
 }
 
 fn valid_for(view: &View, secs: u64) -> String {

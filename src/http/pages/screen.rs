@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, PreEscaped, html};
 
 use super::layout::{Layout, lay, page};
+use super::minute;
 use super::view::{View, go};
 use super::words::{Tone, class_of, shape};
 use crate::domain::place_code::SignedCode;
@@ -88,7 +89,8 @@ fn picture(view: &View, web: &Web, facts: &PointFacts, now: DateTime<Utc>) -> Re
     let code = RotatingCode { point: facts.id, step }.sign(&web.app.keys);
     let code = code.ok_or(ApiError::NotFound("code"))?;
     let left_secs = left_secs(step, now);
-    let body = face(facts, &code, &qr::svg(&code.url(&web.app.config.public_url))?, left_secs);
+    let word = minute::both(web, facts.id, now);
+    let body = face(facts, &code, &qr::svg(&code.url(&web.app.config.public_url))?, left_secs, &word);
     let layout = Layout { reload_secs: Some(left_secs), ..Layout::default() };
     Ok(lay(view, layout, StatusCode::OK, &facts.venue_name, &body))
 }
@@ -100,7 +102,7 @@ fn left_secs(step: Step, now: DateTime<Utc>) -> u32 {
 }
 
 /// A screen says the same in both languages, whatever language its browser prefers.
-fn face(facts: &PointFacts, code: &SignedCode, svg: &str, left_secs: u32) -> Markup {
+fn face(facts: &PointFacts, code: &SignedCode, svg: &str, left_secs: u32, word: &Markup) -> Markup {
     // The document's own head stays away inside a page.
     let svg = svg.find("<svg").and_then(|at| svg.get(at..)).unwrap_or(svg);
     html! {
@@ -110,6 +112,8 @@ fn face(facts: &PointFacts, code: &SignedCode, svg: &str, left_secs: u32) -> Mar
             div.picture role="img" aria-label={ "QR " (code.typed()) } { (PreEscaped(svg)) }
             p.typed { (code.typed()) }
             p { "进门请扫码，请勿转发照片 " span lang="en" { "Please scan when you come in; pictures of this code do not work" } }
+            // For staff who have no device of their own. Small: what visitors are to read is the code.
+            p.small { "本分钟暗语 · Word of the minute" (word) }
             p.small { "本码还有 " (left_secs) " 秒更换 " span lang="en" { "This code changes in " (left_secs) " s" } }
         }
     }

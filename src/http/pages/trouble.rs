@@ -157,7 +157,7 @@ fn field_name(field: &str) -> &str {
         "reason" => "理由",
         "purpose" => "目的",
         "visitor" => "来访者代号",
-        "dates" => "日期",
+        "dates" | "day" => "日期",
         "onset_at" => "发病时间",
         "sampled_at" => "采样时间",
         "isolated_at" => "隔离时间",
@@ -168,6 +168,11 @@ fn field_name(field: &str) -> &str {
         "expires_at" => "到期时间",
         "return_to" => "返回地址",
         "form" => "表单",
+        "shown" => "出示的码或随身卡",
+        "assertion" => "身份凭证",
+        "direction" => "进出方向",
+        "line" | "lines" => "登记表",
+        "time" | "occurred_at" => "时间",
         other => other,
     }
 }
@@ -232,6 +237,32 @@ fn in_chinese(english: &str) -> Option<&'static str> {
         "must be a date and time: 2026-03-10T14:30" => "应为日期和时间，例如 2026-03-10T14:30。",
         "must be a path of this service" => "必须是本服务内的地址。",
         "must be a number" => "应为数字。",
+        _ => return at_a_door(english),
+    })
+}
+
+/// What staff at a door meet.
+fn at_a_door(english: &str) -> Option<&'static str> {
+    Some(match english {
+        "must be: card or code, time, in or out" => "应为：随身卡或出示码，时间，进或出。",
+        "must be in or out" => "应为进或出。",
+        "must be a date: 2026-03-10" => "应为日期，例如 2026-03-10。",
+        "must be a time: 14:30, or 2026-03-10 14:30" => "应为时间，例如 14:30 或 2026-03-10 14:30。",
+        "at most 200 lines at once" => "每次最多 200 行。",
+        "a card has 16 symbols" => "随身卡有 16 位，出示码更长；请核对是否输完整。",
+        "a symbol cannot stand on a card" => "含有随身卡上没有的字符。",
+        "the card does not check: a symbol is wrong, or two are swapped" => {
+            "随身卡编码有误：输错了一位，或有两位颠倒。"
+        }
+        "the card is not known, or has ended" => "该随身卡未登记、已停用或已过期。",
+        "the visitor's code is not genuine, or was not good at `occurred_at`" => {
+            "不是有效的出示码，或已过期；请访客刷新“我的出示码”后再出示。"
+        }
+        "three cards are in use already; end them first" => "已有三张随身卡在使用，请先停用。",
+        "the scan lies more than ten minutes in the future" => "时间在十分钟以后，请核对。",
+        "the scan is more than 72 hours old" => "已超过 72 小时，不能补录。",
+        "this venue does not take scans at present" => "该场所暂不接受扫码。",
+        "this place code was revoked" | "this place code has ended" => "此处的场所码已作废。",
         _ => return None,
     })
 }

@@ -117,6 +117,11 @@ impl View {
         at.with_timezone(&self.offset).format(form).to_string()
     }
 
+    /// The day of a time as the local calendar shows it, in a form that is read in either language.
+    pub(super) fn date(&self, at: DateTime<Utc>) -> String {
+        at.with_timezone(&self.offset).date_naive().to_string()
+    }
+
     /// A span of time; the second day stands there only when it is another one.
     pub(super) fn span(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> String {
         let (a, b) = (from.with_timezone(&self.offset), until.with_timezone(&self.offset));

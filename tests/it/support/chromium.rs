@@ -145,6 +145,40 @@ impl Chromium {
         found.click().await.unwrap();
     }
 
+    /// Types as a scanner with a keyboard's plug does: into whatever has the focus.
+    pub async fn type_where_the_focus_is(&self, text: &str) {
+        let begun = std::time::Instant::now();
+        loop {
+            let focused = self.client.active_element().await.unwrap();
+            if focused.tag_name().await.is_ok_and(|name| name == "input") {
+                return focused.send_keys(text).await.unwrap();
+            }
+            assert!(begun.elapsed() < PATIENCE, "no field has the focus: {}", self.text().await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Gives the browser a cookie of the site that is open, as signing in would.
+    pub async fn remember(&self, name: &str, value: &str) {
+        let url = self.client.current_url().await.unwrap();
+        let cookie = json!({ "name": name, "value": value, "url": url.as_str(), "httpOnly": true });
+        self.tell("Network.setCookie", cookie).await;
+    }
+
+    /// Waits until a text stands on the page that a press has led to, which is not asked for again; gives
+    /// all that can be read.
+    pub async fn read_until(&self, text: &str) -> String {
+        let begun = std::time::Instant::now();
+        loop {
+            let read = self.text().await;
+            if read.contains(text) {
+                return read;
+            }
+            assert!(begun.elapsed() < PATIENCE, "`{text}` never came: {read}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// What can be read on the page.
     pub async fn text(&self) -> String {
         let read = self.client.execute("return document.body.innerText", Vec::new()).await;
@@ -186,7 +220,12 @@ impl Chromium {
 
     /// The text of the QR code in a picture on the page.
     pub async fn read_qr(&self, selector: &str) -> String {
-        let picture = self.client.find(Locator::Css(selector)).await.unwrap().screenshot().await.unwrap();
+        let script = "const box = document.querySelector(arguments[0]).getBoundingClientRect(); \
+                      return { x: box.x + scrollX, y: box.y + scrollY, width: box.width, height: box.height, scale: 2 }";
+        let clip = self.client.execute(script, vec![json!(selector)]).await.unwrap();
+        let picture = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        let taken = self.tell("Page.captureScreenshot", picture).await;
+        let picture = BASE64.decode(taken["data"].as_str().unwrap().as_bytes()).unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(picture)).read_info().unwrap();
         let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
         let frame = reader.next_frame(&mut bytes).unwrap();

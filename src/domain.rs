@@ -30,6 +30,7 @@ pub mod span;
 pub mod stay;
 mod symbols;
 pub mod token;
+pub mod travel;
 pub mod usage;
 pub mod venue;
 pub mod visitor;

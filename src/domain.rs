@@ -5,6 +5,7 @@ pub mod area;
 pub mod assertion;
 pub mod assignment;
 pub mod audit;
+pub mod burst;
 pub mod case;
 pub mod catalogue;
 pub mod division_bounds;

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod alarms;
 pub mod applicants;
 pub mod audit;
 pub mod auth;

@@ -9,6 +9,7 @@ pub mod propose;
 pub mod release;
 pub mod run;
 pub mod trace;
+pub mod watch;
 pub mod withdraw;
 
 use crate::app::App;

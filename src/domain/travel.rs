@@ -90,15 +90,12 @@ impl Journey {
         if !self.places.iter().all(|place| place.is_reachable(seen, middle)) {
             return false;
         }
-        let known = self.places.iter_mut().find(|one| one.cell == seen.cell && one.roams_m == seen.roams_m);
-        match known {
-            Some(place) => {
-                place.seen_at.insert(seen.at);
-            }
-            None => {
-                let seen_at = BTreeSet::from([seen.at]);
-                self.places.push(Place { cell: seen.cell, roams_m: seen.roams_m, middle, seen_at });
-            }
+        let same = |one: &&mut Place| one.cell == seen.cell && one.roams_m.total_cmp(&seen.roams_m).is_eq();
+        if let Some(place) = self.places.iter_mut().find(same) {
+            place.seen_at.insert(seen.at);
+        } else {
+            let seen_at = BTreeSet::from([seen.at]);
+            self.places.push(Place { cell: seen.cell, roams_m: seen.roams_m, middle, seen_at });
         }
         true
     }

@@ -7,9 +7,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, applicants, audit, cases, categories, channels, codes, contacts, duplicates, health,
-    inspections, letters, organisations, posters, register_export, runs, scan_batches, scans, screens,
-    sessions, trails, venue_counts, venue_life, venue_staff, venues, visitors,
+    accounts, admin, alarms, applicants, audit, cases, categories, channels, codes, contacts, duplicates,
+    health, inspections, letters, organisations, posters, register_export, runs, scan_batches, scans,
+    screens, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -64,6 +64,8 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/inspections", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::POST, "/v1/inspections/check", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::GET, "/v1/inspections/points", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::GET, "/v1/alarms", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::POST, "/v1/alarms/{id}", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::GET, "/v1/points/{id}/poster", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/v1/points/{id}/symbol", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/v1/venues/{id}/posters", Access::Roles(may::RegisterVenues::ROLES)),
@@ -140,6 +142,8 @@ pub fn api(config: &mut ServiceConfig) {
             .service(inspections::record_visit)
             .service(inspections::check_poster)
             .service(inspections::odd_points)
+            .service(alarms::list_alarms)
+            .service(alarms::close_alarm)
             .service(posters::poster)
             .service(posters::symbol)
             .service(posters::posters_of_venue)

@@ -111,7 +111,7 @@ pub async fn suspects(
 
 impl SuspectRow {
     fn read(self) -> Result<Suspect, StoreError> {
-        let last = self.last.map(|counts| of_three(counts)).transpose()?;
+        let last = self.last.map(of_three).transpose()?;
         Ok(Suspect {
             point_id: self.point_id,
             now: of_three(vec![self.scans, self.contradicted, self.unproven])?,

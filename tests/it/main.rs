@@ -29,6 +29,5 @@ mod posters;
 mod privacy;
 mod register;
 mod runs;
-mod sentinel;
 mod support;
 mod usage;

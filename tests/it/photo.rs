@@ -100,9 +100,11 @@ async fn a_photo_that_goes_round_is_noticed_and_ended() {
     app.settle().await;
     assert!(alarms(&inspector, "open").await.is_empty());
     assert_eq!(alarms(&inspector, "rotated").await.len(), 1);
-    for (action, by) in
-        [("alarm.raised", "pipeline"), ("alarm.closed", "inspector-"), ("code.rotated", "inspector-")]
-    {
+    for (action, by) in [
+        ("alarm.raised", "pipeline"),
+        ("alarm.closed", "staff:inspector-"),
+        ("code.rotated", "staff:inspector-"),
+    ] {
         let sql =
             format!("select count(*) from audit_entries where action = '{action}' and actor like '{by}%'");
         assert_eq!(app.number(&sql).await, 1, "{action}");

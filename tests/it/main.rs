@@ -29,5 +29,6 @@ mod posters;
 mod privacy;
 mod register;
 mod runs;
+mod sentinel;
 mod support;
 mod usage;

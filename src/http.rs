@@ -2,7 +2,11 @@
 
 pub mod accounts;
 pub mod admin;
+<<<<<<< HEAD
 pub mod appender;
+=======
+pub mod alarms;
+>>>>>>> photo
 pub mod applicants;
 pub mod audit;
 pub mod auth;

@@ -10,6 +10,7 @@ pub mod release;
 pub mod run;
 pub mod settle_stays;
 pub mod trace;
+pub mod watch;
 pub mod withdraw;
 
 use crate::app::App;

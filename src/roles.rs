@@ -20,6 +20,7 @@ mod row;
 mod scan_places;
 mod scan_rows;
 mod scans;
+mod sentinel;
 mod serve;
 mod service;
 mod signals;
@@ -96,6 +97,9 @@ enum Role {
     Demo(Box<demo::DemoArgs>),
     /// Run the reference issuing system.
     Issuer(IssuerConfig),
+    /// Read what visitors show at a door, keep it, and hand it in when the service can be reached.
+    #[command(after_help = sentinel::EXAMPLES)]
+    Sentinel(Box<sentinel::SentinelArgs>),
     /// Bring the database's tables to this release's form.
     Migrate(house::HouseArgs),
     /// Write a new key file, or change the place-code keys of one.
@@ -225,6 +229,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Work(args) => service::work(*args, cli.log).await?,
         Role::Up(args) => up::up(&args).await?,
         Role::Issuer(config) => service::issuer(config, cli.log).await?,
+        Role::Sentinel(args) => sentinel::sentinel(&args).await?,
         Role::Migrate(args) => migrate(&args).await?,
         Role::Keys(args) => keys::keys(&args)?,
         Role::Codes(Codes::Read(args)) => return Ok(imported(codes::read(&args)?)),

@@ -1,6 +1,7 @@
 //! Postgres: one file per group of tables, SQL and rows, nothing else.
 
 pub mod access;
+pub mod alarms;
 pub mod audit;
 pub mod cards;
 pub mod cases;

@@ -12,9 +12,12 @@
 //! 4. An exit at the same point ends it at that moment, also later than assumed, up to the category's
 //!    longest stay. An exit without an entry opens nothing.
 //! 5. A void takes a scan back that others handed in: neither counts.
-//! 6. A contradicted scan makes a stay of its own and changes no other, or a forged scan could be used
+//! 6. Of scans between which nobody could have travelled, the weaker proof counts as contradicted, and of
+//!    equal ones the later; only scans between the same two turns at 04:00 judge each other.
+//! 7. A contradicted scan makes a stay of its own and changes no other, or a forged scan could be used
 //!    to cut a true stay short.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use chrono::{DateTime, FixedOffset, NaiveTime, TimeDelta, Utc};
@@ -26,6 +29,7 @@ use super::catalogue::{Category, LONGEST_STAY, next_local_time};
 use super::numbered::Numbered;
 use super::scan::{Direction, Method, Presence, Scan};
 use super::span::Span;
+use super::travel::{Journey, Sighting, roams_m};
 use super::venue::PointId;
 use super::visitor::Visitor;
 
@@ -82,6 +86,7 @@ pub struct Stay {
 pub fn stays_of(mut scans: Vec<(Scan, &Category)>, offset: FixedOffset) -> Vec<Stay> {
     take_back(&mut scans);
     scans.sort_by_key(|(scan, _)| (scan.occurred_at, scan.id));
+    contradict(&mut scans, offset);
     let mut stays = Vec::new();
     let mut current: Option<Window> = None;
     for (scan, category) in &scans {
@@ -122,6 +127,37 @@ fn take_back(scans: &mut Vec<(Scan, &Category)>) {
             && (scan.method == Method::Own || !voids.contains(&key(scan, scan.id)))
     };
     scans.retain(|(scan, _)| stands(scan));
+}
+
+/// Marks the scans that cannot be true beside others of the same day, from one turn at 04:00 to the next: nobody
+/// travels so fast. No scan judges one beyond a turn, which keeps what it changes within its [`reach`]. `scans` are
+/// in the order of time.
+fn contradict(scans: &mut [(Scan, &Category)], offset: FixedOffset) {
+    let same_day = |one: &(Scan, &Category), next: &(Scan, &Category)| {
+        next.0.occurred_at < next_day_turn(one.0.occurred_at, offset)
+    };
+    scans.chunk_by_mut(same_day).for_each(contradict_day);
+}
+
+/// What is best proven is taken for true first, so that the photo of a code erases no stay that a device, staff
+/// or a screen has seen. Two of equal proof that exclude each other: the earlier stands, as whoever is in a place
+/// cannot undo that by scanning. Should the clock of the earlier one's device have been wrong, a true scan is lost; an
+/// invented exposure would be worse.
+fn contradict_day(day: &mut [(Scan, &Category)]) {
+    let first = day.first().map(|(scan, _)| scan.cell);
+    if day.iter().all(|(scan, _)| Some(scan.cell) == first) {
+        return;
+    }
+    let mut open: Vec<&mut (Scan, &Category)> =
+        day.iter_mut().filter(|(scan, _)| scan.presence != Presence::Contradicted).collect();
+    open.sort_by_key(|(scan, _)| Reverse(scan.presence));
+    let mut journey = Journey::default();
+    for (scan, category) in open {
+        let seen = Sighting { at: scan.occurred_at, cell: scan.cell, roams_m: roams_m(category) };
+        if !journey.admit(seen) {
+            scan.presence = Presence::Contradicted;
+        }
+    }
 }
 
 /// Which stays a scan at `occurred_at` may change (those that begin inside), and which scans must be

@@ -53,6 +53,8 @@ pub enum End {
 pub enum CodeChange {
     /// A new generation; posters that hang answer until the grace time ends.
     Rotate,
+    /// A new generation at once: what hangs, and each photo of it, answers no more.
+    Replace,
     /// The end of all codes, at once and for ever.
     Revoke,
     /// When all codes end; `None` lifts the end.
@@ -117,18 +119,19 @@ pub async fn change_codes(
         // A second revocation finds what it wants; the first one's time stands.
         return match change {
             CodeChange::Revoke => show_point(web, row),
-            CodeChange::Rotate | CodeChange::Expire(_) => {
+            CodeChange::Rotate | CodeChange::Replace | CodeChange::Expire(_) => {
                 Err(ApiError::Conflict("the codes of this point were revoked; add a new point"))
             }
         };
     }
     let (action, detail) = match change {
-        CodeChange::Rotate => {
-            let until = now + TimeDelta::hours(GRACE_HOURS);
+        CodeChange::Rotate | CodeChange::Replace => {
+            let grace_hours = if change == CodeChange::Replace { 0 } else { GRACE_HOURS };
+            let until = now + TimeDelta::hours(grace_hours);
             let turned = register::rotate_code(conn, id, until).await?;
             let turned = turned
                 .ok_or(ApiError::Conflict("the point has used all its generations; add a new point"))?;
-            ("code.rotated", serde_json::json!({ "generation": turned }))
+            ("code.rotated", serde_json::json!({ "generation": turned, "grace_hours": grace_hours }))
         }
         CodeChange::Revoke => {
             register::revoke_code(conn, id, now).await?;

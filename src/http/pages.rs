@@ -1,5 +1,6 @@
 //! Pages: plain HTML that works without scripts, in two languages, for citizens, venues and staff.
 
+mod alarms;
 mod apply;
 mod audit;
 mod case;
@@ -106,6 +107,7 @@ pub const PAGES: &[Route] = &[
     (Method::POST, "/inspect/poster", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::POST, "/inspect/poster/finding", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::GET, "/inspect/points", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::POST, "/inspect/alarms/{id}", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::GET, "/position.js", Access::Public),
     (Method::POST, "/inspect/{id}", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::GET, "/cases", Access::Roles(may::SeeCases::ROLES)),
@@ -177,6 +179,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(inspection::record)
         .service(inspection::odd_points)
         .service(inspection::script)
+        .service(alarms::close)
         .service(inspect::decide)
         .service(cases::list)
         .service(cases::blank)

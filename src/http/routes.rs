@@ -7,9 +7,15 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
+<<<<<<< HEAD
     accounts, admin, applicants, audit, cases, categories, channels, codes, contacts, duplicates, health,
     inspections, letters, organisations, posters, register_export, runs, scan_batches, scan_log, scans,
     screens, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors,
+=======
+    accounts, admin, alarms, applicants, audit, cases, categories, channels, codes, contacts, duplicates,
+    health, inspections, letters, organisations, posters, register_export, runs, scan_batches, scans,
+    screens, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitors,
+>>>>>>> photo
 };
 use crate::domain::access::{Permission, Role};
 
@@ -67,6 +73,8 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/inspections", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::POST, "/v1/inspections/check", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::GET, "/v1/inspections/points", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::GET, "/v1/alarms", Access::Roles(may::ReviewVenues::ROLES)),
+    (Method::POST, "/v1/alarms/{id}", Access::Roles(may::ReviewVenues::ROLES)),
     (Method::GET, "/v1/points/{id}/poster", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/v1/points/{id}/symbol", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/v1/venues/{id}/posters", Access::Roles(may::RegisterVenues::ROLES)),
@@ -148,6 +156,8 @@ pub fn api(config: &mut ServiceConfig) {
             .service(inspections::record_visit)
             .service(inspections::check_poster)
             .service(inspections::odd_points)
+            .service(alarms::list_alarms)
+            .service(alarms::close_alarm)
             .service(posters::poster)
             .service(posters::symbol)
             .service(posters::posters_of_venue)

@@ -19,7 +19,7 @@ use crate::domain::position::cell_from_i64;
 use crate::domain::small_count::Shown;
 use crate::domain::venue::PointId;
 use crate::store::register::{self, PointRow, VenueRow};
-use crate::store::usage;
+use crate::store::{alarms, usage};
 
 /// The counts of a venue today, by its local day. Those below five are hidden.
 #[derive(Debug, Serialize, ToSchema)]
@@ -53,6 +53,8 @@ pub struct PointCounts {
     pub scans: Shown,
     /// Scans in each hour of the day so far.
     pub hours: Vec<Shown>,
+    /// Whether an inspector has been told that a photo of its code may be going round.
+    pub alarm: bool,
 }
 
 /// The counts of a venue: who is there now, and today's scans by hour and point.
@@ -75,6 +77,7 @@ pub async fn counts(web: &Web, venue: &VenueRow) -> Result<VenueCounts, ApiError
     let points = register::points_of_venue(&mut conn, venue.id).await?;
     let visitors = register::visitors_by_point(&mut conn, venue.id, since, now).await?;
     let scans = usage::hours_of_venue(&mut conn, venue.id, since, now).await?;
+    let alarms = alarms::open_at_venue(&mut conn, venue.id).await?;
     drop(conn);
     let hours = usize::try_from((now - since).num_hours()).unwrap_or(0) + 1;
     let mut table: BTreeMap<i64, Vec<u64>> =
@@ -99,7 +102,7 @@ pub async fn counts(web: &Web, venue: &VenueRow) -> Result<VenueCounts, ApiError
         full: here.zip(capacity).map(|(here, capacity)| here >= capacity),
         hours: (0..hours.min(25)).map(|hour| Shown::sum(column(&table, hour))).collect(),
         scans: Shown::sum(table.values().flatten().copied()),
-        points: points.iter().map(|point| point_counts(point, &table, &visitors)).collect(),
+        points: points.iter().map(|point| point_counts(point, &table, &visitors, &alarms)).collect(),
     })
 }
 
@@ -111,6 +114,7 @@ fn point_counts(
     point: &PointRow,
     table: &BTreeMap<i64, Vec<u64>>,
     visitors: &HashMap<i64, u64>,
+    alarms: &[i64],
 ) -> PointCounts {
     let hours = table.get(&point.id).map_or(&[][..], Vec::as_slice);
     PointCounts {
@@ -119,6 +123,7 @@ fn point_counts(
         visitors: Shown::of(visitors.get(&point.id).copied().unwrap_or(0)),
         scans: Shown::sum(hours.iter().copied()),
         hours: hours.iter().copied().map(Shown::of).collect(),
+        alarm: alarms.contains(&point.id),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Outcome, dispatch, drain, expire, measure, propose, release, trace, withdraw};
+use super::{Outcome, dispatch, drain, expire, measure, propose, release, trace, watch as alarms, withdraw};
 use crate::app::App;
 
 /// One arrow of the flow.
@@ -27,11 +27,13 @@ pub enum Step {
     Expire,
     /// Counts by hour to the judgement of each point's use.
     Measure,
+    /// Counts of this hour to alarms about photos of codes.
+    Watch,
 }
 
 impl Step {
     /// All of them, in the order of the flow.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Drain,
         Self::Trace,
         Self::Propose,
@@ -40,6 +42,7 @@ impl Step {
         Self::Dispatch,
         Self::Expire,
         Self::Measure,
+        Self::Watch,
     ];
 
     /// Takes the step once.
@@ -53,6 +56,7 @@ impl Step {
             Self::Dispatch => dispatch::step(app).await,
             Self::Expire => expire::step(app).await,
             Self::Measure => measure::step(app).await,
+            Self::Watch => alarms::step(app).await,
         }
     }
 
@@ -66,6 +70,7 @@ impl Step {
             Self::Dispatch => "dispatch",
             Self::Expire => "expire",
             Self::Measure => "measure",
+            Self::Watch => "watch",
         }
     }
 
@@ -77,6 +82,7 @@ impl Step {
                 Duration::from_millis(250)
             }
             Self::Expire => Duration::from_secs(10),
+            Self::Watch => Duration::from_secs(15),
             Self::Measure => Duration::from_secs(60),
         }
     }

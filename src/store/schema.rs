@@ -270,6 +270,27 @@ diesel::table! {
 }
 
 diesel::table! {
+    point_alarms (id) {
+        id -> Uuid,
+        point_id -> BigInt,
+        raised_at -> Timestamptz,
+        hour -> Timestamptz,
+        scans -> Integer,
+        contradicted -> Integer,
+        unproven -> Integer,
+        usual_scans -> Nullable<Double>,
+        usual_contradicted -> Nullable<Double>,
+        usual_unproven -> Nullable<Double>,
+        sign -> SmallInt,
+        proposal -> SmallInt,
+        state -> SmallInt,
+        closed_at -> Nullable<Timestamptz>,
+        closed_by -> Nullable<Text>,
+        reason -> Text,
+    }
+}
+
+diesel::table! {
     point_hours (point_id, hour) {
         point_id -> BigInt,
         hour -> Timestamptz,
@@ -560,6 +581,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     looks,
     machine_tokens,
     organisations,
+    point_alarms,
     point_hours,
     point_usage,
     points,

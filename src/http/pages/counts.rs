@@ -46,7 +46,12 @@ pub(super) fn today(desk: &Desk<SeeVenues>, counts: &VenueCounts) -> Markup {
                     tbody {
                         @for point in &counts.points {
                             tr {
-                                th scope="row" { (point.name) }
+                                th scope="row" {
+                                    (point.name)
+                                    @if point.alarm {
+                                        " " (words::badge(words::Tone::Careful, desk.say("疑似照片外传", "A photo may be going round")))
+                                    }
+                                }
                                 td { (point.visitors) }
                                 td { (point.scans) }
                                 @for count in point.hours.iter().skip(first) { td { (count) } }

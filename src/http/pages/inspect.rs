@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::alarms::section;
 use super::desk::{Asked, Desk, Sent};
 use super::layout::token;
 use super::venue_life::fields;
@@ -14,6 +15,7 @@ use super::view::go;
 use super::words;
 use crate::domain::likeness::Likeness;
 use crate::domain::venue::VenueState;
+use crate::http::alarms::{self, AlarmList};
 use crate::http::duplicates::{self, Duplicate};
 use crate::http::error::ApiError;
 use crate::http::permissions::ReviewVenues;
@@ -48,9 +50,11 @@ pub(super) async fn list(
         shown.push(look_up(&web, &mut conn, row).await?);
     }
     drop(conn);
+    let alarms = alarms::page(&web, &desk.signed.actor, &AlarmList::default()).await?;
     let title = desk.say("场所审核", "Review of venues");
     let body = html! {
         h1 { (title) }
+        (section(&desk, &alarms))
         (tabs(&desk, state))
         @if shown.is_empty() { p { (desk.say("没有场所。", "No venue here.")) } }
         ul.cards { @for one in &shown { (card(&desk, &web, one)) } }

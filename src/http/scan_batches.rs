@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix_web::web::{Bytes, Data};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, post, web};
+use actix_web::{HttpRequest, HttpResponse, post, web};
 use chrono::{DateTime, Utc};
 use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,9 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::auth::{Actor, Staff};
-use super::channels::channel_keys;
+use super::auth::Actor;
 use super::error::ApiError;
-use super::permissions::HandInScans;
+use super::limits::handed_in;
 use super::scans::{DEVICE_HEADER, NewScan, accept, header, place};
 use super::web::Web;
 use super::write::json;
@@ -30,7 +29,6 @@ use crate::domain::rotating_code::ScannedCode;
 use crate::domain::scan::{Direction, Method, Presence};
 use crate::domain::venue::PointId;
 use crate::intake::log::Accepted;
-use crate::store::access;
 
 /// How many rows one batch may have.
 pub const ROWS_MAX: usize = 1000;
@@ -99,12 +97,14 @@ pub(crate) async fn hand_in(
     if batch.scans.len() > ROWS_MAX {
         return Err(ApiError::invalid("scans", format!("a batch has at most {ROWS_MAX} rows")));
     }
-    let channels = channel_keys(&web).await?;
+    handed_in(&web, &request, batch.scans.iter().map(|row| row.assertion.as_str()))?;
+    let signers: Vec<String> = batch.scans.iter().filter_map(|row| signer_of(&row.assertion).ok()).collect();
+    let channels = web.channels(&signers).await?;
     let received_at = web.now();
     let mut accepted = Vec::new();
     let mut refused = Vec::new();
     for (index, row) in batch.scans.iter().enumerate() {
-        match read(&web, &source, &channels, row, received_at).await {
+        match read(&web, &source, &channels.keys, row, received_at).await {
             Ok(row) => accepted.push(row),
             Err(error @ (ApiError::Busy | ApiError::Internal(_))) => return Err(error),
             Err(error) => refused.push(RefusedRow { index, reason: error.to_string() }),
@@ -127,19 +127,15 @@ async fn source(web: &Data<Web>, request: &HttpRequest, bytes: &Bytes) -> Result
     if let Some(assertion) = header(request, DEVICE_HEADER) {
         return device(web, assertion, bytes).await;
     }
-    let mut nothing = actix_web::dev::Payload::None;
-    let staff = Staff::<HandInScans>::from_request(request, &mut nothing).await?;
-    let mut conn = web.app.store.conn().await?;
-    let venues = access::venues_of(&mut conn, staff.0.id).await?;
-    Ok(Source::Staff { actor: Box::new(staff.0), venues })
+    let (actor, venues) = web.handing_in(request).await?;
+    Ok(Source::Staff { actor: Box::new(actor), venues })
 }
 
 async fn device(web: &Web, assertion: &str, bytes: &Bytes) -> Result<Source, ApiError> {
     const REFUSED: ApiError =
         ApiError::Unauthenticated("the device's assertion is not good for this request");
     let id: Uuid = signer_of(assertion).ok().and_then(|id| id.parse().ok()).ok_or(REFUSED)?;
-    let mut conn = web.app.store.conn().await?;
-    let row = access::device(&mut conn, id).await?.ok_or(REFUSED)?;
+    let row = web.device(id).await?.ok_or(REFUSED)?;
     let key = <[u8; 32]>::try_from(row.public_key.as_slice()).ok();
     let key = key.and_then(|key| VerifyingKey::from_bytes(&key).ok()).ok_or(REFUSED)?;
     let claims = verify_device(assertion, &key, web.now()).map_err(|_why| REFUSED)?;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::auth::Vouched;
 use super::error::ApiError;
+use super::limits;
 use super::web::Web;
 use super::write::Write;
 use crate::domain::point::{NotInForce, PointFacts};
@@ -20,7 +21,6 @@ use crate::domain::span::Span;
 use crate::domain::stay::stays_of;
 use crate::domain::token::{OpenedInTime, Receipt};
 use crate::domain::visitor::Visitor;
-use crate::intake::limits::SCANS;
 use crate::intake::log::Accepted;
 
 /// A visitor's own scan.
@@ -72,6 +72,7 @@ pub(crate) async fn own_scan(
     if visitor.by_cookie {
         return Err(ApiError::Unauthenticated("the API takes the visitor token as a bearer token"));
     }
+    limits::scans_of_channel(&web, &visitor.token.channel, 1)?;
     let receipt = take_own(&web, visitor.token.visitor, write.into_body()?, None).await?;
     Ok(HttpResponse::Created().json(receipt))
 }
@@ -126,11 +127,7 @@ pub async fn take_own(
     opened: Option<&str>,
 ) -> Result<ScanReceipt, ApiError> {
     let received_at = web.now();
-    // Scans go on when the limits cannot be counted.
-    let allowed = web.app.intake.allow(SCANS, visitor.to_uuid().as_bytes(), received_at).await;
-    if !allowed.unwrap_or(true) {
-        return Err(ApiError::TooMany(SCANS.period_secs));
-    }
+    limits::own_scan(web, visitor)?;
     if scan.id.is_some() && scan.occurred_at.is_none() {
         return Err(ApiError::invalid(
             "occurred_at",

@@ -3,9 +3,12 @@
 use chrono::{DateTime, Utc};
 
 use super::follow::Heard;
+use super::known::Known;
 use super::screens::KnownScreens;
+use super::shed::Load;
 use crate::app::App;
 use crate::intake::appender::Appender;
+use crate::intake::limits::tally::Tally;
 use crate::intake::points::PointCache;
 
 /// What every handler shares.
@@ -21,6 +24,12 @@ pub struct Web {
     pub heard: Heard,
     /// Screens that were seen before, for when Postgres is away.
     pub screens: KnownScreens,
+    /// Channels, devices and staff at the door, for when Postgres is away.
+    pub known: Known,
+    /// Scans that were counted for fair use.
+    pub tally: Tally,
+    /// How many requests are under way.
+    pub load: Load,
 }
 
 impl Web {
@@ -31,6 +40,9 @@ impl Web {
             points: PointCache::default(),
             heard: Heard::default(),
             screens: KnownScreens::default(),
+            known: Known::default(),
+            tally: Tally::start(&app.intake, app.keys.token()),
+            load: Load::default(),
             app,
         }
     }

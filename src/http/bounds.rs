@@ -12,13 +12,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::{Error, HttpMessage};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Extensions, Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::{InternalError, PayloadError};
 use actix_web::middleware::Next;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Bytes;
+use actix_web::{Error, HttpMessage};
 use futures_util::Stream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep};
@@ -85,15 +85,13 @@ pub async fn within(
         }
         end.as_mut().poll(context).map(|()| None)
     });
-    match in_time.await {
-        Some(answer) => Ok(answer?.map_into_boxed_body()),
-        None => {
-            tracing::warn!("a request was given up because its answer took too long");
-            let mut response = late(&ApiError::Busy);
-            protect(response.headers_mut());
-            Err(InternalError::from_response(ApiError::Busy, response).into())
-        }
+    if let Some(answer) = in_time.await {
+        return Ok(answer?.map_into_boxed_body());
     }
+    tracing::warn!("a request was given up because its answer took too long");
+    let mut response = late(&ApiError::Busy);
+    protect(response.headers_mut());
+    Err(InternalError::from_response(ApiError::Busy, response).into())
 }
 
 /// A body that is to come in time.
@@ -116,7 +114,7 @@ impl Stream for Body {
                 self.has_come.set(true);
                 Poll::Ready(None)
             }
-            some => some,
+            some @ Poll::Ready(Some(_)) => some,
         }
     }
 }

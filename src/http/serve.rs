@@ -8,7 +8,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::web::{Data, PathConfig, QueryConfig};
+use actix_web::web::{Bytes, Data, PathConfig, QueryConfig};
 use actix_web::{App as ActixApp, HttpRequest, HttpResponse, HttpServer, Responder, get};
 use tokio::sync::watch;
 use utoipa_actix_web::AppExt;
@@ -50,7 +50,7 @@ pub async fn serve(web: Web, listener: TcpListener, shutdown: watch::Receiver<bo
             .configure(routes::api)
             .split_for_parts();
         app.app_data(Data::new(web.clone()))
-            .app_data(Data::new(document))
+            .app_data(Data::new(described(&document)))
             .app_data(PathConfig::default().error_handler(|_, _| ApiError::NotFound("address").into()))
             .app_data(
                 QueryConfig::default().error_handler(|error, _| ApiError::invalid("query", error).into()),
@@ -87,8 +87,16 @@ pub async fn serve(web: Web, listener: TcpListener, shutdown: watch::Receiver<bo
 
 /// The API document.
 #[get("/openapi.json")]
-async fn openapi(document: Data<utoipa::openapi::OpenApi>) -> impl Responder {
-    HttpResponse::Ok().json(document.as_ref())
+async fn openapi(document: Data<Described>) -> impl Responder {
+    let Described(text) = document.as_ref();
+    HttpResponse::Ok().content_type("application/json").body(text.clone())
+}
+
+/// The text of the API document, made once: it is large, and anybody may ask for it.
+struct Described(Bytes);
+
+fn described(document: &utoipa::openapi::OpenApi) -> Described {
+    Described(serde_json::to_vec(document).unwrap_or_default().into())
 }
 
 /// An address that is not there, or a method that it does not take.

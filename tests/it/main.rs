@@ -16,6 +16,7 @@ mod cli;
 mod codes;
 mod drain;
 mod exports;
+mod fair;
 mod flow;
 mod imports;
 mod issuer;

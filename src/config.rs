@@ -130,7 +130,7 @@ pub struct FairConfig {
 
     /// Rows that one device, member of staff or machine hands in within a minute; 0 for no limit. Below 1000 a full
     /// batch is never taken.
-    #[arg(long, env, default_value = "6000", value_parser = clap::value_parser!(u32).range(0..=100_000_000))]
+    #[arg(long, env, default_value = "12000", value_parser = clap::value_parser!(u32).range(0..=100_000_000))]
     pub scans_per_device: u32,
 
     /// Scans of visitors whom one channel has vouched for, in a minute; 0 for no limit, since a city may have one

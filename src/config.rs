@@ -112,9 +112,104 @@ pub struct Config {
     #[arg(long, env)]
     pub client_address_header: Option<String>,
 
+    /// Fair use, and how much is taken on at once.
+    #[command(flatten)]
+    pub fair: FairConfig,
+
     /// A file that shifts the clock, with which the demo plays two weeks in a minute.
     #[arg(long, env, hide = true)]
     pub clock_shift_file: Option<PathBuf>,
+}
+
+/// How much one may ask for, how much is taken on at once, and how long a client may take. docs/limits.md
+/// gives the reasons.
+#[derive(clap::Args, Clone, Debug)]
+pub struct FairConfig {
+    /// Scans of one visitor in a minute, by the own hand; an hour on the metro has a dozen.
+    #[arg(long, env, default_value = "60", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub scans_per_visitor: u32,
+
+    /// Scans from one client address in a minute, rows of batches among them; 0 for no limit. Thousands share the
+    /// address of a mobile network or of a mall.
+    #[arg(long, env, default_value = "6000", value_parser = clap::value_parser!(u32).range(0..=100_000_000))]
+    pub scans_per_address: u32,
+
+    /// Rows that one device, member of staff or machine hands in within a minute; 0 for no limit. Below 1000 a full
+    /// batch is never taken.
+    #[arg(long, env, default_value = "12000", value_parser = clap::value_parser!(u32).range(0..=100_000_000))]
+    pub scans_per_device: u32,
+
+    /// Scans of visitors whom one channel has vouched for, in a minute; 0 for no limit, since a city may have one
+    /// channel only.
+    #[arg(long, env, default_value = "0", value_parser = clap::value_parser!(u32).range(0..=100_000_000))]
+    pub scans_per_channel: u32,
+
+    /// Assertions of channels that one client address exchanges for visitor tokens in a minute; a visitor needs one
+    /// in twelve hours.
+    #[arg(long, env, default_value = "1200", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub tokens_per_address: u32,
+
+    /// Receipts that one client address has verified in a minute; a mall has some fifty doors.
+    #[arg(long, env, default_value = "600", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub receipts_per_address: u32,
+
+    /// Pages behind place codes that one client address opens in a minute; each comes before a scan.
+    #[arg(long, env, default_value = "6000", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub code_pages_per_address: u32,
+
+    /// Attempts to sign in from one client address in a minute; each costs a tenth of a second of a processor.
+    #[arg(long, env, default_value = "120", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub sign_ins_per_address: u32,
+
+    /// What one member of staff or one machine reads by the API in a minute: ten a second.
+    #[arg(long, env, default_value = "600", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub reads_per_staff: u32,
+
+    /// With more requests than this under way in one process, pages are refused.
+    #[arg(long, env, default_value = "512", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub shed_pages_above: u32,
+
+    /// With more than this, also what the API reads and writes, but for scans.
+    #[arg(long, env, default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub shed_reads_above: u32,
+
+    /// With more than this, scans too. As many may wait for the scan log.
+    #[arg(long, env, default_value = "8192", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub shed_scans_above: u32,
+
+    /// Connections that one process holds; others wait to be accepted. Each takes two file descriptors.
+    #[arg(long, env, default_value = "20000", value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    pub connections_max: u32,
+
+    /// How long a connection lives, whatever its client does. It is ended in order from half of that on, between two
+    /// requests.
+    #[arg(long, env, default_value = "5m", value_parser = humantime::parse_duration)]
+    pub connection_life: Duration,
+
+    /// How long a connection may be idle between two requests. Behind a proxy, longer than the proxy keeps it.
+    #[arg(long, env, default_value = "5s", value_parser = humantime::parse_duration)]
+    pub keep_alive: Duration,
+
+    /// How long a client may take to send the head of its first request.
+    #[arg(long, env, default_value = "5s", value_parser = humantime::parse_duration)]
+    pub head_timeout: Duration,
+
+    /// How long a client may take to send a body of up to 64 KiB.
+    #[arg(long, env, default_value = "10s", value_parser = humantime::parse_duration)]
+    pub body_timeout: Duration,
+
+    /// The same for a batch of scans of up to 2 MiB.
+    #[arg(long, env, default_value = "30s", value_parser = humantime::parse_duration)]
+    pub batch_timeout: Duration,
+
+    /// How long the service may take to answer a scan once it has come; longer than it waits for a connection to
+    /// Postgres, which takes five seconds at most.
+    #[arg(long, env, default_value = "6s", value_parser = humantime::parse_duration)]
+    pub scan_timeout: Duration,
+
+    /// The same for everything else.
+    #[arg(long, env, default_value = "30s", value_parser = humantime::parse_duration)]
+    pub answer_timeout: Duration,
 }
 
 /// A file with a font, and which of its faces.
@@ -153,6 +248,14 @@ pub enum InvalidConfig {
     /// Place codes cannot be built on an address with a path.
     #[error("--public-url must be an http or https address without a path, such as https://p.example.cn/")]
     PublicUrl,
+    /// Who is refused first must be refused earlier.
+    #[error(
+        "--shed-pages-above, --shed-reads-above and --shed-scans-above must not fall from one to the next"
+    )]
+    Shed,
+    /// No time at all would refuse everybody.
+    #[error("--{0} must be longer than zero")]
+    NoTime(&'static str),
 }
 
 impl Config {
@@ -168,7 +271,28 @@ impl Config {
         if !web || self.public_url.path() != "/" || self.public_url.query().is_some() {
             return Err(InvalidConfig::PublicUrl);
         }
-        Ok(())
+        self.fair.check()
+    }
+}
+
+impl FairConfig {
+    fn check(&self) -> Result<(), InvalidConfig> {
+        if self.shed_pages_above > self.shed_reads_above || self.shed_reads_above > self.shed_scans_above {
+            return Err(InvalidConfig::Shed);
+        }
+        let times = [
+            ("connection-life", self.connection_life),
+            ("keep-alive", self.keep_alive),
+            ("head-timeout", self.head_timeout),
+            ("body-timeout", self.body_timeout),
+            ("batch-timeout", self.batch_timeout),
+            ("scan-timeout", self.scan_timeout),
+            ("answer-timeout", self.answer_timeout),
+        ];
+        match times.into_iter().find(|(_, time)| time.is_zero()) {
+            Some((name, _)) => Err(InvalidConfig::NoTime(name)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -2,14 +2,12 @@
 
 pub mod accounts;
 pub mod admin;
-<<<<<<< HEAD
-pub mod appender;
-=======
 pub mod alarms;
->>>>>>> photo
+pub mod appender;
 pub mod applicants;
 pub mod audit;
 pub mod auth;
+pub mod bounds;
 pub mod cases;
 pub mod categories;
 pub mod channels;
@@ -22,7 +20,9 @@ pub mod follow;
 pub mod health;
 pub mod identities;
 pub mod inspections;
+pub mod known;
 pub mod letters;
+pub mod limits;
 pub mod organisations;
 pub mod pages;
 pub mod parties;
@@ -39,6 +39,7 @@ pub mod scans;
 pub mod screens;
 pub mod serve;
 pub mod sessions;
+pub mod shed;
 pub mod trails;
 pub mod venue_changes;
 pub mod venue_counts;

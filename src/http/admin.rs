@@ -103,7 +103,9 @@ pub(crate) async fn put_channel(
         actor.note(&web, conn, "channel.put", format!("channel {id}")).await?;
         Ok(Reply::ok(Made { id }))
     };
-    write.once(&web, &actor.name, work).await
+    let answer = write.once(&web, &actor.name, work).await;
+    web.hear_of_channels().await;
+    answer
 }
 
 /// An issuing system.

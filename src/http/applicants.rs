@@ -1,7 +1,5 @@
 //! Accounts that applicants make themselves, to enter venues of their own.
 
-use std::net::IpAddr;
-
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, post};
 use diesel_async::AsyncPgConnection;
@@ -12,6 +10,7 @@ use uuid::Uuid;
 use super::accounts::{Account, hashed, login, show_account};
 use super::admin::division;
 use super::error::ApiError;
+use super::limits::client_of;
 use super::venue_forms::text;
 use super::web::Web;
 use super::write::{Reply, Write};
@@ -42,7 +41,7 @@ pub(crate) async fn apply(
     request: HttpRequest,
     write: Write<NewApplicant>,
 ) -> Result<HttpResponse, ApiError> {
-    let from = client_of(&web, &request);
+    let from = client_of(&web, &request).address;
     let work = async |conn: &mut AsyncPgConnection, form| {
         Ok(Reply::created(show_account(&join(&web, conn, &from, form).await?)?))
     };
@@ -68,9 +67,7 @@ pub async fn join(
         created_at: now,
     };
     crate::password::check(&form.password).map_err(|error| ApiError::invalid("password", error))?;
-    if !web.app.intake.allow(APPLICANTS, from, now).await? {
-        return Err(ApiError::TooMany(APPLICANTS.period_secs));
-    }
+    web.within(APPLICANTS, from).await?;
     let row = StaffRow { password_hash: hashed(form.password).await?, ..row };
     access::insert_staff(conn, &row).await?;
     let act = audit::Act {
@@ -81,19 +78,4 @@ pub async fn join(
     };
     audit::append(conn, act, now).await?;
     Ok(row)
-}
-
-/// Where a request comes from, for the limit: the address that the proxy before the service names, else
-/// the other end of the connection. Of an IPv6 address only the network counts, since one household has
-/// all the addresses of a /64.
-pub fn client_of(web: &Web, request: &HttpRequest) -> Vec<u8> {
-    let named = web.app.config.client_address_header.as_deref().and_then(|name| {
-        let value = request.headers().get(name)?.to_str().ok()?;
-        value.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
-    });
-    match named.or_else(|| request.peer_addr().map(|peer| peer.ip())) {
-        Some(IpAddr::V4(address)) => address.octets().to_vec(),
-        Some(IpAddr::V6(address)) => address.octets().into_iter().take(8).collect(),
-        None => Vec::new(),
-    }
 }

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::limits::read_by_staff;
 use super::web::Web;
 use super::write::transaction;
 use crate::domain::access::{Permission, Role};
@@ -133,6 +134,7 @@ impl<P: Permission> FromRequest for Staff<P> {
             let actor = actor_of(&web, &token).await?;
             let actor = actor.ok_or(ApiError::Unauthenticated("the token is unknown or has ended"))?;
             permit::<P>(&actor)?;
+            read_by_staff(&web, &request, &actor).await?;
             Ok(Self(actor, PhantomData))
         })
     }
@@ -245,7 +247,8 @@ fn web_of(request: &HttpRequest) -> Result<Data<Web>, ApiError> {
     web.ok_or_else(|| ApiError::Internal(anyhow::anyhow!("the handlers' shared state is missing")))
 }
 
-fn bearer(request: &HttpRequest) -> Option<String> {
+/// The bearer token of a request.
+pub fn bearer(request: &HttpRequest) -> Option<String> {
     let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     value.strip_prefix("Bearer ").map(|token| token.trim().to_owned())
 }

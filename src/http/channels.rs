@@ -1,11 +1,8 @@
 //! Channels: who they are, and how their assertions become visitor tokens.
 
-use std::collections::HashMap;
-
 use actix_web::web::Data;
 use actix_web::{HttpResponse, post};
 use chrono::{DateTime, TimeDelta, Utc};
-use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,7 +11,6 @@ use super::web::Web;
 use super::write::Write;
 use crate::domain::assertion::{Identified, signer_of, verify_identity};
 use crate::domain::token::VisitorToken;
-use crate::store::access;
 
 /// A channel's word.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -50,30 +46,10 @@ pub async fn vouch(web: &Web, assertion: &str) -> Result<VisitorToken, ApiError>
     const UNKNOWN: ApiError = ApiError::Unauthenticated("the channel is not known");
     let refused = |_why| ApiError::Unauthenticated("the assertion is forged, stale, or meant for others");
     let channel = signer_of(assertion).map_err(refused)?;
-    let keys = channel_keys(web).await?;
-    let key = keys.get(&channel).ok_or(UNKNOWN)?;
+    let channels = web.channels(std::slice::from_ref(&channel)).await?;
+    let key = channels.keys.get(&channel).ok_or(UNKNOWN)?;
     let now = web.now();
     let Identified { visitor, colour } = verify_identity(assertion, key, now).map_err(refused)?;
     let life = TimeDelta::from_std(web.app.config.visitor_token_life).unwrap_or(TimeDelta::hours(1));
     Ok(VisitorToken { visitor, channel, expires_at: now + life, colour })
-}
-
-/// The keys of all channels that are in use; while Postgres is away, those that were so minutes ago.
-pub async fn channel_keys(web: &Web) -> Result<HashMap<String, VerifyingKey>, ApiError> {
-    let now = web.now();
-    let asked = async {
-        let mut conn = web.app.store.conn().await?;
-        Ok(access::channels(&mut conn).await?)
-    };
-    match asked.await {
-        Ok(channels) => {
-            let key = |bytes: &[u8]| VerifyingKey::from_bytes(bytes.try_into().ok()?).ok();
-            let keyed = channels.into_iter().filter_map(|row| Some((row.id, key(&row.public_key)?)));
-            let keys: HashMap<_, _> = keyed.collect();
-            web.channels.keep((), keys.clone(), now);
-            Ok(keys)
-        }
-        Err(ApiError::Busy) => web.channels.recall(&(), now).ok_or(ApiError::Busy),
-        Err(error) => Err(error),
-    }
 }

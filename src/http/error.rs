@@ -35,6 +35,9 @@ pub enum ApiError {
     /// 413.
     #[error("the body is larger than {0} bytes")]
     TooLarge(usize),
+    /// 408: the body did not come in time.
+    #[error("the body came too slowly")]
+    TooSlow,
     /// 422: readable, but not right.
     #[error("{field}: {reason}")]
     Invalid {
@@ -88,6 +91,7 @@ impl ResponseError for ApiError {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::NotKept(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -71,10 +71,9 @@ impl Web {
     /// Redis. Points that nobody knows are looked up each time; their codes are signed, so only a
     /// register that lost rows has any.
     pub async fn point(&self, id: PointId) -> Result<Arc<PointFacts>, ApiError> {
-        if !self.heard.is_recent() {
-            self.hear().await?;
-        }
-        if let Some(facts) = self.points.get(id) {
+        // A replica that has only just begun, and cannot hear from Redis, asks Postgres for this point alone.
+        let is_heard = self.heard.is_recent() || self.hear().await.is_ok();
+        if is_heard && let Some(facts) = self.points.get(id) {
             return Ok(facts);
         }
         let found = match self.read(&[id]).await {

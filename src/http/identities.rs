@@ -2,12 +2,13 @@
 //! or by the visitor's card.
 
 use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, Utc};
 use ed25519_dalek::VerifyingKey;
 
-use super::channels::channel_keys;
 use super::error::ApiError;
+use super::known::Channels;
 use super::scan_batches::HandedScan;
 use super::web::Web;
 use crate::domain::assertion::{Identified, SKEW, signer_of, verify_identity};
@@ -45,7 +46,7 @@ fn named(row: &HandedScan) -> Result<Named<'_>, ApiError> {
 
 /// The channels and cards that rows name, asked for once for all of them.
 pub struct Identities {
-    channels: HashMap<String, VerifyingKey>,
+    channels: Option<Arc<Channels>>,
     cards: HashMap<[u8; 32], CardRow>,
 }
 
@@ -54,26 +55,27 @@ impl Identities {
     /// one while Postgres is away, so that is another try and no refusal.
     pub async fn of(web: &Web, rows: &[HandedScan]) -> Result<Self, ApiError> {
         let mut hashes = Vec::new();
-        let mut needs_channels = false;
+        let mut signers = Vec::new();
         for row in rows {
             match named(row) {
-                Ok(Named::Card(card)) => {
-                    hashes.push(card.hash(web.app.keys.token()));
-                    needs_channels = true;
-                }
-                Ok(Named::Assertion(_)) => needs_channels = true,
+                Ok(Named::Card(card)) => hashes.push(card.hash(web.app.keys.token())),
+                Ok(Named::Assertion(assertion)) => signers.extend(signer_of(assertion).ok()),
                 Ok(Named::Code(_)) | Err(_) => {}
             }
         }
-        let channels = if needs_channels { channel_keys(web).await? } else { HashMap::new() };
-        Ok(Self { channels, cards: known_cards(web, &hashes).await? })
+        let cards = known_cards(web, &hashes).await?;
+        signers.extend(cards.values().map(|card| card.channel.clone()));
+        signers.sort();
+        signers.dedup();
+        let channels = if signers.is_empty() { None } else { Some(web.channels(&signers).await?) };
+        Ok(Self { channels, cards })
     }
 
     /// Who a row is about, when that was so at `occurred_at`.
     pub fn identify(&self, web: &Web, row: &HandedScan) -> Result<Identified, ApiError> {
         let at = row.occurred_at;
         match named(row)? {
-            Named::Assertion(text) => by_assertion(&self.channels, "assertion", text, at),
+            Named::Assertion(text) => by_assertion(self.keys(), "assertion", text, at),
             Named::Code(text) => {
                 let shown = ShownVisitor::open(web.app.keys.token(), text, at).ok_or_else(no_code)?;
                 Ok(Identified { visitor: shown.visitor, colour: shown.colour })
@@ -82,12 +84,17 @@ impl Identities {
         }
     }
 
+    fn keys(&self) -> &HashMap<String, VerifyingKey> {
+        static NONE: LazyLock<HashMap<String, VerifyingKey>> = LazyLock::new(HashMap::new);
+        self.channels.as_ref().map_or(&NONE, |channels| &channels.keys)
+    }
+
     fn by_card(&self, hash: &[u8; 32], at: DateTime<Utc>) -> Result<Identified, ApiError> {
         let good = |card: &&CardRow| {
             card.issued_at <= at + SKEW
                 && at < card.expires_at
                 && card.revoked_at.is_none_or(|revoked| at < revoked)
-                && self.channels.contains_key(&card.channel)
+                && self.keys().contains_key(&card.channel)
         };
         let card = self.cards.get(hash).filter(good);
         let card = card.ok_or_else(|| ApiError::invalid("shown", "the card is not known, or has ended"))?;

@@ -47,7 +47,7 @@ use super::permissions as may;
 use super::routes::{Access, Route, matches};
 use crate::domain::access::Permission;
 
-pub use self::trouble::dress;
+pub use self::trouble::{answer_later, dress};
 
 /// The pages and the forms on them. A test asks for each of them in every role and compares.
 pub const PAGES: &[Route] = &[
@@ -221,6 +221,11 @@ fn at_doors(config: &mut ServiceConfig) {
 /// Whether a part of a path has the form of a place code, printed or typed with hyphens.
 pub fn looks_like_code(part: &str) -> bool {
     (21..=40).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// Whether an address is that of the page behind a place code.
+pub fn is_code_page(path: &str) -> bool {
+    path.strip_prefix('/').is_some_and(looks_like_code)
 }
 
 /// Who may call a page; `None` when there is none at that address.

@@ -6,11 +6,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::channels::channel_keys;
 use super::error::ApiError;
 use super::identities::by_assertion;
 use super::scans::NewScan;
 use super::web::Web;
+use crate::domain::assertion::signer_of;
 use crate::domain::party::{COMPANIONS_MAX, companion_scan, party_of};
 
 /// The scan of somebody who came along.
@@ -33,13 +33,14 @@ pub async fn with_companions(
     if assertions.len() > COMPANIONS_MAX {
         return Err(ApiError::invalid("companions", format!("at most {COMPANIONS_MAX} may come along")));
     }
-    let channels = channel_keys(web).await?;
+    let signers: Vec<String> = assertions.iter().filter_map(|assertion| signer_of(assertion).ok()).collect();
+    let channels = web.channels(&signers).await?;
     let now = web.now();
     let party = Some(party_of(lead.id));
     let mut seen = HashSet::from([lead.visitor]);
     let mut scans = vec![NewScan { party, ..lead }];
     for assertion in assertions {
-        let companion = by_assertion(&channels, "companions", assertion, now)?.visitor;
+        let companion = by_assertion(&channels.keys, "companions", assertion, now)?.visitor;
         if !seen.insert(companion) {
             return Err(ApiError::invalid("companions", "must name each person once, and not who scans"));
         }

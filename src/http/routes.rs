@@ -7,15 +7,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-<<<<<<< HEAD
-    accounts, admin, applicants, audit, cases, categories, channels, codes, contacts, duplicates, health,
-    inspections, letters, organisations, posters, register_export, runs, scan_batches, scan_log, scans,
-    screens, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors,
-=======
     accounts, admin, alarms, applicants, audit, cases, categories, channels, codes, contacts, duplicates,
-    health, inspections, letters, organisations, posters, register_export, runs, scan_batches, scans,
-    screens, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitors,
->>>>>>> photo
+    health, inspections, letters, organisations, posters, register_export, runs, scan_batches, scan_log,
+    scans, screens, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors,
 };
 use crate::domain::access::{Permission, Role};
 

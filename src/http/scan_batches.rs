@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use actix_web::web::{Bytes, Data};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, post, web};
+use actix_web::{HttpRequest, HttpResponse, post, web};
 use chrono::{DateTime, Utc};
 use ed25519_dalek::VerifyingKey;
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,10 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::auth::{Actor, Staff};
+use super::auth::Actor;
 use super::error::ApiError;
 use super::identities::Identities;
-use super::permissions::HandInScans;
+use super::limits::handed_in;
 use super::scans::{DEVICE_HEADER, NewScan, ScanReceipt, accept, header, place, receipt};
 use super::web::Web;
 use super::write::json;
@@ -31,7 +31,7 @@ use crate::domain::rotating_code::ScannedCode;
 use crate::domain::scan::{Direction, Method, Presence};
 use crate::domain::venue::PointId;
 use crate::intake::log::Accepted;
-use crate::store::access::{self, DeviceRow};
+use crate::store::access;
 
 /// How many rows one batch may have.
 pub const ROWS_MAX: usize = 1000;
@@ -108,6 +108,7 @@ pub(crate) async fn hand_in(
     if batch.scans.len() > ROWS_MAX {
         return Err(ApiError::invalid("scans", format!("a batch has at most {ROWS_MAX} rows")));
     }
+    handed_in(&web, &request, &batch.scans)?;
     let identities = Identities::of(&web, &batch.scans).await?;
     let received_at = web.now();
     let mut accepted = Vec::new();
@@ -153,9 +154,8 @@ async fn source(web: &Data<Web>, request: &HttpRequest, bytes: &Bytes) -> Result
     if let Some(assertion) = header(request, DEVICE_HEADER) {
         return device(web, assertion, bytes).await;
     }
-    let mut nothing = actix_web::dev::Payload::None;
-    let staff = Staff::<HandInScans>::from_request(request, &mut nothing).await?;
-    staff_source(web, staff.0).await
+    let (actor, venues) = web.handing_in(request).await?;
+    Ok(Source::Staff { actor: Box::new(actor), venues })
 }
 
 async fn staff_source(web: &Web, actor: Actor) -> Result<Source, ApiError> {
@@ -168,7 +168,7 @@ async fn device(web: &Web, assertion: &str, bytes: &Bytes) -> Result<Source, Api
     const REFUSED: ApiError =
         ApiError::Unauthenticated("the device's assertion is not good for this request");
     let id: Uuid = signer_of(assertion).ok().and_then(|id| id.parse().ok()).ok_or(REFUSED)?;
-    let row = known_device(web, id).await?.ok_or(REFUSED)?;
+    let row = web.device(id).await?.ok_or(REFUSED)?;
     let key = <[u8; 32]>::try_from(row.public_key.as_slice()).ok();
     let key = key.and_then(|key| VerifyingKey::from_bytes(&key).ok()).ok_or(REFUSED)?;
     let claims = verify_device(assertion, &key, web.now()).map_err(|_why| REFUSED)?;
@@ -177,25 +177,6 @@ async fn device(web: &Web, assertion: &str, bytes: &Bytes) -> Result<Source, Api
         return Err(REFUSED);
     }
     PointId::from_i64(row.point_id).map(Source::Device).ok_or(REFUSED)
-}
-
-/// A device that is in use. One that has just handed in scans goes on while Postgres is away.
-async fn known_device(web: &Web, id: Uuid) -> Result<Option<DeviceRow>, ApiError> {
-    let now = web.now();
-    let asked = async {
-        let mut conn = web.app.store.conn().await?;
-        Ok(access::device(&mut conn, id).await?)
-    };
-    match asked.await {
-        Ok(found) => {
-            if let Some(row) = &found {
-                web.devices.keep(id, row.clone(), now);
-            }
-            Ok(found)
-        }
-        Err(ApiError::Busy) => web.devices.recall(&id, now).map(Some).ok_or(ApiError::Busy),
-        Err(error) => Err(error),
-    }
 }
 
 async fn read(

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::auth::Vouched;
 use super::error::ApiError;
+use super::limits;
 use super::parties::{CompanionScan, with_companions};
 use super::web::Web;
 use super::write::Write;
@@ -23,7 +24,6 @@ use crate::domain::span::Span;
 use crate::domain::stay::stays_of;
 use crate::domain::token::{OpenedInTime, Receipt, VisitorToken};
 use crate::domain::visitor::Visitor;
-use crate::intake::limits::SCANS;
 use crate::intake::log::Accepted;
 
 /// A visitor's own scan.
@@ -83,6 +83,7 @@ pub(crate) async fn own_scan(
     if visitor.by_cookie {
         return Err(ApiError::Unauthenticated("the API takes the visitor token as a bearer token"));
     }
+    limits::scans_of_channel(&web, &visitor.token.channel, 1)?;
     let receipt = take_own(&web, &visitor.token, write.into_body()?, None).await?;
     Ok(HttpResponse::Created().json(receipt))
 }
@@ -137,11 +138,7 @@ pub async fn take_own(
     opened: Option<&str>,
 ) -> Result<ScanReceipt, ApiError> {
     let (received_at, visitor) = (web.now(), token.visitor);
-    // Scans go on when the limits cannot be counted.
-    let allowed = web.app.intake.allow(SCANS, visitor.to_uuid().as_bytes(), received_at).await;
-    if !allowed.unwrap_or(true) {
-        return Err(ApiError::TooMany(SCANS.period_secs));
-    }
+    limits::own_scan(web, visitor)?;
     check_own(&scan)?;
     let (code, facts) = place(web, &scan.code, received_at).await?;
     let occurred_at = scan.occurred_at.unwrap_or(received_at);

@@ -71,9 +71,7 @@ pub(crate) async fn sign_out(
 /// Opens a session, for the API and the page. An unknown name costs as much time as a wrong password.
 pub async fn open(web: &Web, form: &SignIn) -> Result<Session, ApiError> {
     let now = web.now();
-    if !web.app.intake.allow(LOGINS, form.login.as_bytes(), now).await? {
-        return Err(ApiError::TooMany(LOGINS.period_secs));
-    }
+    web.within(LOGINS, form.login.as_bytes()).await?;
     let mut conn = web.app.store.conn().await?;
     let row = access::staff_by_login(&mut conn, &form.login).await?;
     drop(conn);

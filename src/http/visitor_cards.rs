@@ -91,10 +91,7 @@ pub async fn new_card(web: &Web, visitor: &VisitorToken) -> Result<NewCard, ApiE
 async fn issue(web: &Web, conn: &mut AsyncPgConnection, visitor: &VisitorToken) -> Result<NewCard, ApiError> {
     let issued_at = web.now();
     let who = visitor.visitor.to_uuid();
-    let allowed = web.app.intake.allow(NEW_CARDS, who.as_bytes(), issued_at).await;
-    if !allowed.unwrap_or(true) {
-        return Err(ApiError::TooMany(NEW_CARDS.period_secs));
-    }
+    web.within(NEW_CARDS, who.as_bytes()).await?;
     let card = VisitorCard::new(rand::random());
     let expires_at = issued_at + LIFE;
     let row = CardRow {

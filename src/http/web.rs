@@ -1,18 +1,16 @@
 //! What every handler shares.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
-use ed25519_dalek::VerifyingKey;
-use uuid::Uuid;
 
 use super::appender::Appender;
 use super::follow::Heard;
+use super::known::Known;
 use super::remembered::Remembered;
 use super::screens::KnownScreens;
+use super::shed::Load;
 use crate::app::App;
+use crate::intake::limits::tally::Tally;
 use crate::intake::points::PointCache;
-use crate::store::access::DeviceRow;
 use crate::store::cards::CardRow;
 
 /// What every handler shares.
@@ -28,12 +26,14 @@ pub struct Web {
     pub heard: Heard,
     /// Screens that were seen before, for when Postgres is away.
     pub screens: KnownScreens,
-    /// The keys of the channels, by their id.
-    pub channels: Remembered<(), HashMap<String, VerifyingKey>>,
-    /// Devices that handed in scans.
-    pub devices: Remembered<Uuid, DeviceRow>,
     /// Cards that were scanned, by their keyed hash.
     pub cards: Remembered<[u8; 32], CardRow>,
+    /// Channels, devices and staff at the door, for when Postgres is away.
+    pub known: Known,
+    /// Scans that were counted for fair use.
+    pub tally: Tally,
+    /// How many requests are under way.
+    pub load: Load,
 }
 
 impl Web {
@@ -44,9 +44,10 @@ impl Web {
             points: PointCache::default(),
             heard: Heard::default(),
             screens: KnownScreens::default(),
-            channels: Remembered::default(),
-            devices: Remembered::default(),
             cards: Remembered::default(),
+            known: Known::default(),
+            tally: Tally::start(&app.intake, app.keys.token()),
+            load: Load::default(),
             app,
         }
     }

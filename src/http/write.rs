@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web::Bytes};
 use diesel_async::{AsyncConnection, AsyncPgConnection, TransactionManager};
@@ -53,20 +54,28 @@ impl<T: DeserializeOwned> Read<T> {
     }
 }
 
-/// The body of a request, refused when it is larger than `max` bytes.
+/// The body of a request, refused when it is larger than `max` bytes, or when it comes too slowly, which
+/// [`super::bounds`] tells.
 pub fn body(payload: &mut Payload, max: usize) -> impl Future<Output = Result<Bytes, ApiError>> + use<> {
     let mut stream = payload.take();
     async move {
         use futures_util::StreamExt;
         let mut all = Vec::new();
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|error| ApiError::Malformed(format!("the body broke off: {error}")))?;
+            let chunk = chunk.map_err(broken_off)?;
             if all.len() + chunk.len() > max {
                 return Err(ApiError::TooLarge(max));
             }
             all.extend_from_slice(&chunk);
         }
         Ok(all.into())
+    }
+}
+
+fn broken_off(error: PayloadError) -> ApiError {
+    match error {
+        PayloadError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => ApiError::TooSlow,
+        error => ApiError::Malformed(format!("the body broke off: {error}")),
     }
 }
 

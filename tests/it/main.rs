@@ -17,6 +17,7 @@ mod codes;
 mod door;
 mod drain;
 mod exports;
+mod fair;
 mod faults;
 mod flow;
 mod imports;

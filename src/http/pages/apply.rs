@@ -12,8 +12,9 @@ use super::ticket::Ticket;
 use super::trouble::detail;
 use super::venue_form::field;
 use super::view::{View, go};
-use crate::http::applicants::{NewApplicant, client_of, join};
+use crate::http::applicants::{NewApplicant, join};
 use crate::http::error::ApiError;
+use crate::http::limits::client_of;
 use crate::http::web::Web;
 use crate::http::write::transaction;
 use crate::password::CHARACTERS_MIN;
@@ -45,7 +46,7 @@ pub(super) async fn take(
     sent: SentByAnybody<Filled>,
 ) -> Result<HttpResponse, ApiError> {
     TICKET.check(&request, &web, &sent.form_token)?;
-    let (filled, from) = (sent.form, client_of(&web, &request));
+    let (filled, from) = (sent.form, client_of(&web, &request).address);
     let Filled { login, password, display_name, division } = filled.clone();
     let new = NewApplicant { login, password, display_name, division: division.trim().to_owned() };
     let mut conn = web.app.store.conn().await?;

@@ -25,7 +25,7 @@ use crate::http::channels::vouch;
 use crate::http::error::ApiError;
 use crate::http::visitors::{OwnLook, OwnStay, looks_at, stays};
 use crate::http::web::Web;
-use crate::store::{access, stays};
+use crate::store::stays;
 
 /// What a channel's page sends.
 #[derive(Debug, Deserialize)]
@@ -117,8 +117,8 @@ pub(super) async fn leave(web: Data<Web>, sent: SentByVisitor<Leaving>) -> Resul
 async fn check_origin(request: &HttpRequest, web: &Web) -> Result<(), ApiError> {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
-    let mut conn = web.app.store.conn().await?;
-    let pages = access::channels(&mut conn).await?.into_iter().filter_map(|row| row.page_url.parse().ok());
+    let channels = web.channels(&[]).await?;
+    let pages = channels.rows.iter().filter_map(|row| row.page_url.parse().ok());
     let mut known = pages.chain([web.app.config.public_url.clone()]);
     if known.any(|page: Url| page.origin().ascii_serialization() == origin) {
         Ok(())

@@ -27,9 +27,9 @@ use crate::domain::token::{OPENED_LIFE, OpenedInTime, form_token};
 use crate::http::auth::Vouched;
 use crate::http::door::{GenuineReceipt, read_receipt};
 use crate::http::error::ApiError;
+use crate::http::limits::scans_of_channel;
 use crate::http::scans::{OwnScan, ScanReceipt, in_force, in_time, place, take_own};
 use crate::http::web::Web;
-use crate::store::access;
 
 /// What the buttons send.
 #[derive(Debug, Deserialize)]
@@ -129,6 +129,7 @@ pub(super) async fn scan(
         phone_cell: None,
         companions: None,
     };
+    scans_of_channel(web, &visitor.token.channel, 1)?;
     take_own(web, &visitor.token, scan, pressed.opened.as_deref()).await
 }
 
@@ -156,8 +157,7 @@ pub(super) fn fresh_id(now: DateTime<Utc>) -> Uuid {
 
 /// One button for each channel; whoever comes back from there is sent on to `path`.
 pub(super) async fn channels(view: &View, web: &Web, path: &str) -> Result<Markup, ApiError> {
-    let mut conn = web.app.store.conn().await?;
-    let known = access::channels(&mut conn).await?;
+    let known = web.channels(&[]).await?;
     let address = |page_url: &str| {
         let mut url: Url = page_url.parse().ok()?;
         let back = web.app.config.public_url.join(path).ok()?;
@@ -166,12 +166,12 @@ pub(super) async fn channels(view: &View, web: &Web, path: &str) -> Result<Marku
     };
     Ok(html! {
         p { (view.say("第一次使用，请先通过以下平台确认身份，之后自动返回。", "Please confirm who you are on one of these platforms first; you come back by yourself.")) }
-        @for channel in &known {
+        @for channel in &known.rows {
             @if let Some(url) = address(&channel.page_url) {
                 p { a.button.big href=(url) rel="noreferrer" { (view.say("前往确认：", "Confirm with ")) (channel.name) } }
             }
         }
-        @if known.is_empty() {
+        @if known.rows.is_empty() {
             p.wrong { (view.say("暂无可用的身份平台，请联系工作人员登记。", "No platform is available. Please ask the staff to register you.")) }
         }
     })

@@ -37,6 +37,20 @@ pub async fn dress(
     Ok(response.into_response(dressed))
 }
 
+/// The answer for an error that comes when the request itself is gone: a page, where one was asked for.
+pub fn answer_later(request: &HttpRequest) -> impl FnOnce(&ApiError) -> HttpResponse + use<> {
+    let view = asks_for_page(request).then(|| View::of(request));
+    move |error| {
+        let plain = error.error_response();
+        let Some(view) = view else { return plain };
+        let mut page = explain(&view, error, "/");
+        if let Some(value) = plain.headers().get(header::RETRY_AFTER) {
+            page.headers_mut().insert(header::RETRY_AFTER, value.clone());
+        }
+        page
+    }
+}
+
 /// Whether the answer is to be a page: at the address of one, or for a browser that lost its way.
 fn asks_for_page(request: &HttpRequest) -> bool {
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
@@ -91,7 +105,7 @@ pub(super) fn refuse(
 
 fn title<'a>(view: &'a View, error: &ApiError) -> &'a str {
     match error {
-        ApiError::Malformed(_) | ApiError::TooLarge(_) => {
+        ApiError::Malformed(_) | ApiError::TooLarge(_) | ApiError::TooSlow => {
             view.say("无法读取该请求", "This request cannot be read")
         }
         ApiError::Unauthenticated(_) => view.say("请先确认身份", "Please say who you are"),
@@ -120,6 +134,7 @@ pub(super) fn detail(view: &View, error: &ApiError) -> String {
         ApiError::TooMany(secs) => format!("请等待 {secs} 秒后再试。"),
         ApiError::Busy => "请稍后再试。".to_owned(),
         ApiError::NotKept(_) => "本次扫码未能记录，请几秒后再试，或请工作人员登记在纸上。".to_owned(),
+        ApiError::TooSlow => "网络较慢，内容未能及时送达，请重试。".to_owned(),
         ApiError::Internal(_) => "我们这边出了问题，请稍后再试。".to_owned(),
         ApiError::Invalid { field, reason } => {
             format!("{}：{}", field_name(field), in_chinese(reason).unwrap_or(reason))

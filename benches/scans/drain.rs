@@ -73,8 +73,8 @@ pub(crate) fn measure(house: &House, options: &Options) -> usize {
 fn print_redis(count: u64, before: &Log, filled: &Log) {
     println!(
         "(f) Redis after {count} undrained scans: {:.1} bytes a scan in memory, {:.1} written to its log",
-        ratio(filled.memory - before.memory, count),
-        ratio(filled.written - before.written, count)
+        ratio(filled.memory.saturating_sub(before.memory), count),
+        ratio(filled.written.saturating_sub(before.written), count)
     );
 }
 

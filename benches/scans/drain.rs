@@ -63,23 +63,29 @@ pub(crate) fn measure(house: &House, options: &Options) -> usize {
         }
     }
     if options.plays(Part::Bytes) {
-        print_bytes(count, windows, &before, &filled, &sizes, ratio(written, stored));
+        print_redis(count, &before, &filled);
+        print_keys(stored, windows, &filled);
+        print_postgres(&sizes, ratio(written, stored));
     }
     compared.wrong()
 }
 
-fn print_bytes(count: u64, windows: u64, before: &Log, filled: &Log, sizes: &Tables, wal: f64) {
+fn print_redis(count: u64, before: &Log, filled: &Log) {
     println!(
         "(f) Redis after {count} undrained scans: {:.1} bytes a scan in memory, {:.1} written to its log",
-        ratio(filled.memory - before.memory, count),
-        ratio(filled.written - before.written, count)
+        ratio(filled.memory.saturating_sub(before.memory), count),
+        ratio(filled.written.saturating_sub(before.written), count)
     );
+}
+
+/// The keys hold the first load too, so they are divided by all scans that there are.
+fn print_keys(scans: u64, windows: u64, filled: &Log) {
     for (kind, keys) in &filled.kinds {
         println!(
             "    keys `{kind}`: {} with {} bytes by MEMORY USAGE, {:.1} a scan",
             keys.count,
             keys.memory,
-            ratio(keys.memory, count)
+            ratio(keys.memory, scans)
         );
     }
     if let Some(open) = filled.kinds.get("open") {
@@ -89,6 +95,9 @@ fn print_bytes(count: u64, windows: u64, before: &Log, filled: &Log, sizes: &Tab
             ratio(open.memory, windows)
         );
     }
+}
+
+fn print_postgres(sizes: &Tables, wal: f64) {
     for (table, rows, heap, indexes) in sizes {
         println!(
             "(f) Postgres, {table}: {:.1} bytes a row, {:.1} of them indexes ({rows} rows)",

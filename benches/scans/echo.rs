@@ -81,8 +81,8 @@ pub(crate) fn measure(house: &House, options: &Options) -> Vec<Round> {
         let micros = |ticks: u64| micros_each(ticks, sent.tally.accepted());
         let spent = format!(
             "µs a request: server {:.1}, client {:.1}",
-            micros(server - server_before),
-            micros(client - client_before)
+            micros(server.saturating_sub(server_before)),
+            micros(client.saturating_sub(client_before))
         );
         let mut round = Round::of(sent.tally, sent.took);
         round.answers = format!("{}; {spent}", round.answers);

@@ -176,13 +176,12 @@ fn print_round(name: &str, round: u64, report: &Report, took: Duration) {
         secs(report.drained_after),
         took.as_secs_f64(),
     );
-    // Refusals for now are expected; what is refused for good, or fails, is worth a look.
-    for (words, count) in report.refusals.iter().filter(|(words, _)| !words.starts_with("503")) {
+    for (words, count) in &report.refusals {
         println!("     {count} x {words}");
     }
     if !report.is_good() {
         println!("     {findings:?}");
-        println!("     ended by themselves: {}", report.own_deaths);
+        println!("     ended by themselves: {}, ready in the end: {}", report.own_deaths, report.ready);
         for (at, act) in &report.script {
             println!("     {:>6} ms {act:?}", at.as_millis());
         }

@@ -152,7 +152,7 @@ pub fn script(trial: &Trial, window: Duration, rng: &mut StdRng) -> Script {
                 }
             }
             Fault::Disk(part) => {
-                script.extend([(begin, Act::Disk(part, true)), (end, Act::Disk(part, false))])
+                script.extend([(begin, Act::Disk(part, true)), (end, Act::Disk(part, false))]);
             }
             Fault::Link(from, to, weather) => {
                 let mode = mode(weather, rng);

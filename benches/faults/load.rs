@@ -154,16 +154,17 @@ impl Sender {
         let address = self.load.services.get(service).expect("two services");
         let mut request = self.load.http.post(format!("http://{address}{}", sent.path));
         request = request.header("content-type", "application/json").body(sent.body.clone());
-        request = match &sent.token {
-            Some(token) => request.bearer_auth(token),
+        request = if let Some(token) = &sent.token {
+            request.bearer_auth(token)
+        } else {
             // Signed for this request, since such a word lives for minutes.
-            None => {
-                let word = self.load.city.device_assertion(&sent.body, Clock::System.now());
-                request.header("device-assertion", word)
-            }
+            let word = self.load.city.device_assertion(&sent.body, Clock::System.now());
+            request.header("device-assertion", word)
         };
         let Read { answer, refused, words } = read(request.send().await).await;
-        words.into_iter().for_each(|words| self.ledger.note_refusal(words));
+        for words in words {
+            self.ledger.note_refusal(words);
+        }
         let (out, taken): (Vec<_>, Vec<_>) =
             sent.ids.iter().copied().enumerate().partition(|(index, _)| refused.contains(index));
         let ids = |part: Vec<(usize, Uuid)>| part.into_iter().map(|(_, id)| id).collect::<Vec<_>>();
@@ -200,11 +201,10 @@ impl Sender {
         let Person { visitor, token } = city.people.get(who).expect("somebody");
         let place = city.places.get(self.rng.random_range(0..city.places.len())).expect("somewhere");
         let (id, at) = (Uuid::now_v7(), self.when());
-        let mut body =
-            json!({ "id": id, "code": place.code, "occurred_at": at, "direction": self.direction() });
-        if self.rng.random_bool(0.5) {
-            body["phone_cell"] = json!(place.near);
-        }
+        let cell = self.rng.random_bool(0.5).then_some(&place.near);
+        let body = json!({
+            "id": id, "code": place.code, "occurred_at": at, "direction": self.direction(), "phone_cell": cell,
+        });
         self.ledger.enter(id, *visitor, place.point, at);
         Sendable { path: "/v1/scans", token: Some(token.clone()), body: body.to_string(), ids: vec![id] }
     }
@@ -261,14 +261,16 @@ async fn read(answer: Result<reqwest::Response, reqwest::Error>) -> Read {
         // The status came and the body did not; the promise stands in the status.
         return Read::plain(if status == 201 { Answer::Acknowledged } else { Answer::Unknown });
     };
-    let detail = body["detail"].as_str().unwrap_or_default();
+    let detail = body.get("detail").and_then(Value::as_str).unwrap_or_default();
     let words = vec![format!("{status} {detail}{}", if retry_after { " (retry-after)" } else { "" })];
     match status {
         201 => Read::plain(Answer::Acknowledged),
         200 => {
-            let rows = body["refused"].as_array().map_or(&[][..], Vec::as_slice);
-            let index = |row: &Value| usize::try_from(row["index"].as_u64()?).ok();
-            let reason = |row: &Value| format!("200 row: {}", row["reason"].as_str().unwrap_or_default());
+            let rows = body.get("refused").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            let index = |row: &Value| usize::try_from(row.get("index")?.as_u64()?).ok();
+            let reason = |row: &Value| {
+                format!("200 row: {}", row.get("reason").and_then(Value::as_str).unwrap_or_default())
+            };
             Read {
                 answer: Answer::Acknowledged,
                 refused: rows.iter().filter_map(index).collect(),

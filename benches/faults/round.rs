@@ -4,23 +4,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use placecode::store::Store;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::compare::{Findings, backlog, compare, number};
 use super::fault::{Act, Script, Trial, script};
+use super::ground::READY_LIMIT;
 use super::ledger::{Counts, Ledger};
 use super::load::Load;
-use super::stage::Stage;
+use super::stage::{Part, Stage};
 
 /// How often a dead process is looked for.
 const TICK: Duration = Duration::from_millis(50);
 /// How long the load goes on after the first scan that is accepted again.
 const AFTER: Duration = Duration::from_secs(1);
-/// How long the service may take to accept a scan after everything was healed.
-const HEALED_LIMIT: Duration = Duration::from_secs(60);
+/// How long the service may take to accept a scan, and to be ready, after everything was healed.
+const HEALED_LIMIT: Duration = Duration::from_secs(40);
 /// How long everything may take to be stored.
-const DRAIN_LIMIT: Duration = Duration::from_secs(120);
+const DRAIN_LIMIT: Duration = Duration::from_secs(90);
 
 /// What one round came to.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ pub struct Report {
     pub back_after: Option<Duration>,
     /// From the end of the load until all was stored; `None` when it never was.
     pub drained_after: Option<Duration>,
+    /// Whether both services said in the end that they can work.
+    pub ready: bool,
     /// How often a service or worker ended by itself.
     pub own_deaths: u32,
     /// What was done, for somebody who repeats it.
@@ -46,6 +50,7 @@ impl Report {
     pub fn is_good(&self) -> bool {
         self.findings.are_good()
             && self.own_deaths == 0
+            && self.ready
             && self.back_after.is_some()
             && self.drained_after.is_some()
     }
@@ -61,7 +66,7 @@ pub async fn play(
     window: Duration,
 ) -> anyhow::Result<Report> {
     let mut rng = StdRng::seed_from_u64(seed ^ hash(&trial.name));
-    stage.all_ready().await?;
+    stage.all_ready(READY_LIMIT).await?;
     let before = number(&mut *stage.app.store.conn().await?, "select count(*) from scans").await?;
     let deaths_before = stage.own_deaths();
     let script = script(trial, window, &mut rng);
@@ -75,8 +80,13 @@ pub async fn play(
     let back = until_back(stage, &ledger, healed).await;
     watch(stage, AFTER).await;
     running.stop().await;
-    stage.all_ready().await?;
+    let ready = stage.all_ready(HEALED_LIMIT).await.is_ok();
     let drained_after = drained(stage).await;
+    if drained_after.is_none() {
+        // Whoever hangs is started again, as an operator would, so that what waits is not taken for lost.
+        stage.restart_roles();
+        drained(stage).await;
+    }
     let findings = compare(&stage.app, &ledger.entries(), before).await?;
     let report = Report {
         findings,
@@ -85,6 +95,7 @@ pub async fn play(
         longest_refusal: ledger.longest_refusal(begun),
         back_after: back.map(|at| at.duration_since(healed)),
         drained_after,
+        ready,
         own_deaths: stage.own_deaths() - deaths_before,
         script,
     };
@@ -110,11 +121,26 @@ fn do_it(stage: &mut Stage, act: Act) -> anyhow::Result<()> {
         Act::Thaw(part, replica) => stage.process(part, replica).thaw(),
         Act::AskToEnd(part, replica) => stage.process(part, replica).ask_to_end(),
         Act::Release(part, replica) => stage.process(part, replica).release(),
-        Act::Disk(part, full) => stage.set_disk(part, full),
+        Act::Disk(part, full) => {
+            stage.set_disk(part, full);
+            if full && part == Part::Postgres {
+                tokio::spawn(use_space(stage.app.store.clone()));
+            }
+        }
         Act::Link(from, replica, to, mode) => stage.proxy(from, replica, to).set(mode),
         Act::Clock(part, replica, by) => stage.shift_clock(part, replica, by)?,
     }
     Ok(())
+}
+
+/// Has Postgres ask for space at once; it keeps some in stock, which the load alone does not use up in seconds.
+async fn use_space(store: Store) {
+    for _ in 0..4 {
+        if let Ok(mut conn) = store.conn().await {
+            drop(number(&mut conn, "select count(pg_logical_emit_message(true, 'faults', 'a'))").await);
+            drop(number(&mut conn, "select count(pg_switch_wal())").await);
+        }
+    }
 }
 
 /// Lets time pass, starting again what has ended by itself.

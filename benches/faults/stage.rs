@@ -129,7 +129,7 @@ impl Stage {
                 stage.cast(part, replica, &keys)?;
             }
         }
-        stage.all_ready().await?;
+        stage.all_ready(READY_LIMIT).await?;
         Ok(stage)
     }
 
@@ -247,7 +247,7 @@ impl Stage {
     }
 
     /// Waits until both servers and both services answer.
-    pub async fn all_ready(&mut self) -> anyhow::Result<()> {
+    pub async fn all_ready(&mut self, limit: Duration) -> anyhow::Result<()> {
         let begun = Instant::now();
         loop {
             self.tend();
@@ -255,11 +255,7 @@ impl Stage {
             if missing.is_empty() {
                 return Ok(());
             }
-            ensure!(
-                begun.elapsed() < READY_LIMIT,
-                "no answer within {READY_LIMIT:?}: {}",
-                missing.join(", ")
-            );
+            ensure!(begun.elapsed() < limit, "no answer within {limit:?}: {}", missing.join(", "));
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

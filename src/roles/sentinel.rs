@@ -66,7 +66,7 @@ pub(crate) struct SentinelArgs {
     beep: bool,
 
     /// Write a new key to this file, print its public key, and end.
-    #[arg(long, value_name = "FILE", exclusive = true)]
+    #[arg(long, value_name = "FILE")]
     make_key: Option<PathBuf>,
 
     /// A file that shifts the clock, with which the demo plays two weeks in a minute.

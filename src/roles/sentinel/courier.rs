@@ -29,7 +29,7 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// How long to wait at the most: a service that comes back is found within half a minute.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
-/// How much of the queue goes into one batch, in bytes. A row is shorter than its entry, so it fits.
+/// How much of the queue goes into one batch, in bytes. A row is a few bytes longer than its entry.
 const HEAD_BYTES: u64 = BATCH_BYTES_MAX as u64 / 2;
 
 /// The longest answer that is read: a thousand refusals need half of it.

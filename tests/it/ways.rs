@@ -45,17 +45,17 @@ impl House {
     /// A row of the teahouse with a channel's word for its own time, and with some fields changed.
     fn row(&self, number: u32, at: DateTime<Utc>, change: &Value) -> Value {
         let assertion = self.app.assertion(number, at);
-        self.row_of(json!({ "assertion": assertion }), at, change)
+        self.row_of(&json!({ "assertion": assertion }), at, change)
     }
 
     /// A row that names its visitor by a code or a card.
     fn shown(&self, text: &str, at: DateTime<Utc>) -> Value {
-        self.row_of(json!({ "shown": text }), at, &json!({}))
+        self.row_of(&json!({ "shown": text }), at, &json!({}))
     }
 
-    fn row_of(&self, named: Value, at: DateTime<Utc>, change: &Value) -> Value {
+    fn row_of(&self, named: &Value, at: DateTime<Utc>, change: &Value) -> Value {
         let mut row = json!({ "id": Uuid::now_v7(), "code": self.teahouse.code, "occurred_at": at });
-        for fields in [&named, change] {
+        for fields in [named, change] {
             let fields = fields.as_object().unwrap().clone();
             row.as_object_mut().unwrap().extend(fields);
         }

@@ -56,7 +56,7 @@ async fn one_row_of_staff_is_answered_with_its_receipt() {
     let elsewhere = taken(house.row(2, app.now(), &json!({ "code": other.code }))).await;
     assert!(matches!(elsewhere, Err(ApiError::Forbidden(_))), "{elsewhere:?}");
     let stale =
-        taken(house.row_of(json!({ "assertion": app.assertion(3, house.ago(60)) }), app.now(), &json!({})))
+        taken(house.row_of(&json!({ "assertion": app.assertion(3, house.ago(60)) }), app.now(), &json!({})))
             .await;
     assert!(matches!(stale, Err(ApiError::Invalid { field: "assertion", .. })), "{stale:?}");
     app.settle().await;

@@ -38,7 +38,10 @@ const BLOCK: usize = 1000;
 
 /// What was heard of the register, and when. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Heard(Arc<Mutex<State>>);
+pub struct Heard {
+    state: Arc<Mutex<State>>,
+    asking: Arc<tokio::sync::Mutex<()>>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -54,7 +57,7 @@ struct State {
 
 impl Heard {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_recent(&self) -> bool {
@@ -72,7 +75,7 @@ impl Web {
     /// register that lost rows has any.
     pub async fn point(&self, id: PointId) -> Result<Arc<PointFacts>, ApiError> {
         // A replica that has only just begun, and cannot hear from Redis, asks Postgres for this point alone.
-        let is_heard = self.heard.is_recent() || self.hear().await.is_ok();
+        let is_heard = self.heard.is_recent() || self.hear_if_late().await.is_ok();
         if is_heard && let Some(facts) = self.points.get(id) {
             return Ok(facts);
         }
@@ -160,6 +163,13 @@ impl Web {
             failed = heard.is_err();
             rest(REDIS_EVERY, &mut shutdown).await;
         }
+    }
+
+    /// Asks Redis, unless the news are recent by the time it is this caller's turn: when they are late because
+    /// much is going on, one question serves all who wait.
+    async fn hear_if_late(&self) -> Result<(), ApiError> {
+        let _one = self.heard.asking.lock().await;
+        if self.heard.is_recent() { Ok(()) } else { self.hear().await }
     }
 
     /// Asks Redis what the other replicas have told.

@@ -61,10 +61,10 @@ fn is_private(address: IpAddr) -> bool {
 enum ByAddress {
     /// In the process first, and passed when nothing can be counted.
     Scan,
+    CodePage,
     /// In Redis, and refused when nothing can be counted.
     Token,
     Receipt,
-    CodePage,
     SignIn,
 }
 
@@ -118,9 +118,12 @@ pub async fn by_address(web: &Web, request: &HttpRequest) -> Result<(), ApiError
     let fair = &web.app.config.fair;
     let (name, count_max) = match by {
         ByAddress::Scan => return scans_from(web, &from, 1),
+        // Without the page behind a code nobody scans who has no app.
+        ByAddress::CodePage => {
+            return web.scans_within("code-page", fair.code_pages_per_address, &from.address, 1);
+        }
         ByAddress::Token => ("token", fair.tokens_per_address),
         ByAddress::Receipt => ("receipt", fair.receipts_per_address),
-        ByAddress::CodePage => ("code-page", fair.code_pages_per_address),
         ByAddress::SignIn => ("sign-in", fair.sign_ins_per_address),
     };
     web.within(Limit::of_a_minute(name, count_max), &from.address).await

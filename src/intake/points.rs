@@ -51,7 +51,8 @@ impl PointCache {
 }
 
 /// Keeps facts that are newer than those that are kept, and notes when by the one clock that all replicas
-/// share, that of Redis; should it be set back, the notes still go forward.
+/// share, that of Redis; should it be set back, the notes still go forward. Each has a microsecond of its own, so
+/// that whoever asks what came after the last is told of that one again and no others.
 const REMEMBER: &str = r"
 local time = redis.call('time')
 local now = time[1] * 1000000 + time[2]
@@ -63,6 +64,7 @@ for at = 2, #KEYS do
     if not known or tonumber(known) < tonumber(version) then
         redis.call('hset', KEYS[at], 'version', version, 'facts', facts)
         redis.call('zadd', KEYS[1], string.format('%.0f', now), id)
+        now = now + 1
     end
 end
 redis.call('zremrangebyscore', KEYS[1], '-inf', string.format('(%.0f', now - tonumber(ARGV[1])))

@@ -156,7 +156,9 @@ pub fn sweep(folder: &Path) {
         let Some(pid) = name.strip_prefix("faults-").and_then(|rest| rest.split(['-', '.']).next()) else {
             continue;
         };
-        if pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists() {
+        // The logs of a bad round, `faults-<process>.logs`, are for somebody to read.
+        let is_stage = path.extension().is_none() && pid.parse::<u32>().is_ok();
+        if is_stage && !Path::new("/proc").join(pid).exists() {
             for part in [Part::Postgres, Part::Redis] {
                 unmount(&path.join(part.name()));
             }

@@ -175,18 +175,24 @@ pub fn api(config: &mut ServiceConfig) {
             .service(letters::see_outbox)
             .service(letters::stop_letters)
             .service(letters::send_again)
-            .service(scan_log::see_scan_log)
-            .service(scan_log::close_dead_entry)
-            .service(accounts::add_staff)
-            .service(accounts::list_staff)
-            .service(accounts::close_account)
-            .service(accounts::add_machine)
-            .service(admin::add_device)
-            .service(admin::put_channel)
-            .service(admin::put_issuer)
-            .service(admin::load_pack)
+            .configure(administration)
             .service(audit::read_audit),
     );
+}
+
+/// What administrators and operators do.
+fn administration(config: &mut ServiceConfig) {
+    config
+        .service(scan_log::see_scan_log)
+        .service(scan_log::close_dead_entry)
+        .service(accounts::add_staff)
+        .service(accounts::list_staff)
+        .service(accounts::close_account)
+        .service(accounts::add_machine)
+        .service(admin::add_device)
+        .service(admin::put_channel)
+        .service(admin::put_issuer)
+        .service(admin::load_pack);
 }
 
 /// The frame of the API document; its paths come from [`api`].

@@ -41,8 +41,12 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-/// How long a request waits for a connection.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a request waits for a connection to be found good. One that lies on a network that swallows
+/// everything is given up then, and another is tried.
+const CHECK_MAX: Duration = Duration::from_secs(1);
+
+/// How many connections a request tries at the most.
+const CHECKS_MAX: usize = 5;
 
 /// All migrations of the service, in the binary.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/service");
@@ -82,11 +86,16 @@ impl Store {
         Ok(Self(pool))
     }
 
-    /// A connection, or [`StoreError::Busy`] when none can be had within five seconds.
+    /// A connection that answered just now, or [`StoreError::Busy`] when none can be had within five seconds.
     pub async fn conn(&self) -> Result<Connection, StoreError> {
-        let connection = tokio::time::timeout(PATIENCE, self.0.get()).await;
-        let connection = connection.map_err(|late| StoreError::Busy(late.to_string()))?;
-        connection.map_err(|error| StoreError::Busy(error.to_string()))
+        let mut why = String::new();
+        for _ in 0..CHECKS_MAX {
+            match tokio::time::timeout(CHECK_MAX, self.0.get()).await {
+                Ok(connection) => return connection.map_err(|error| StoreError::Busy(error.to_string())),
+                Err(late) => why = late.to_string(),
+            }
+        }
+        Err(StoreError::Busy(why))
     }
 }
 

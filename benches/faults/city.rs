@@ -68,7 +68,7 @@ impl City {
             let visitor =
                 Visitor::from_uuid(Uuid::from_u64_pair(number.wrapping_mul(0x9E37_79B9_7F4A_7C15), 1));
             let expires_at = now + TimeDelta::days(TOKEN_DAYS);
-            let token = VisitorToken { visitor, channel: CHANNEL.to_owned(), expires_at };
+            let token = VisitorToken { visitor, channel: CHANNEL.to_owned(), expires_at, colour: None };
             Person { visitor, token: token.seal(keyring.token()) }
         };
         Self {
@@ -122,7 +122,14 @@ impl City {
     /// The channel's word that it verified somebody just before `at`.
     pub fn assertion(&self, visitor: Visitor, at: DateTime<Utc>) -> String {
         let iat = at.timestamp() - 30;
-        let claims = IdentityClaims { sub: visitor.to_hex(), aud: AUDIENCE.to_owned(), iat, exp: iat + 300 };
+        let claims = IdentityClaims {
+            sub: visitor.to_hex(),
+            aud: AUDIENCE.to_owned(),
+            iat,
+            exp: iat + 300,
+            colour: None,
+            colour_at: None,
+        };
         sign(&claims, CHANNEL, &self.channel)
     }
 

@@ -11,8 +11,9 @@ use placecode::clock::Clock;
 use placecode::domain::scan::Scan;
 use placecode::domain::span::Span;
 use placecode::domain::stay::{Stay, stays_of};
+use placecode::domain::venue::PointId;
 use placecode::domain::visitor::Visitor;
-use placecode::store::scans;
+use placecode::store::scans::{self, KnownScan};
 use uuid::Uuid;
 
 use super::ledger::Entry;
@@ -156,18 +157,22 @@ async fn wrong_stays(app: &App, conn: &mut AsyncPgConnection, sample: &[Visitor]
     let now = Clock::System.now();
     let whole = Span::new(now - TimeDelta::days(5), now + TimeDelta::days(5))?;
     let wanted: Vec<(Visitor, Span)> = sample.iter().map(|visitor| (*visitor, whole)).collect();
-    let mut by_visitor: BTreeMap<Visitor, Vec<(Scan, String)>> = BTreeMap::new();
-    for (scan, category) in scans::within(conn, &wanted).await? {
-        by_visitor.entry(scan.visitor).or_default().push((scan, category));
-    }
+    let known = scans::within(conn, &wanted).await?;
+    let points: BTreeSet<PointId> = known.iter().map(|known| known.scan.point).collect();
+    let points: Vec<PointId> = points.into_iter().collect();
+    let categories: BTreeMap<PointId, String> = scans::categories(conn, &points).await?.into_iter().collect();
+    let mut by_visitor: BTreeMap<Visitor, Vec<Scan>> = BTreeMap::new();
     let mut stored: BTreeMap<Visitor, Vec<Stay>> = BTreeMap::new();
-    for stay in scans::stays_beginning_within(conn, &wanted).await? {
-        stored.entry(stay.visitor).or_default().push(stay);
+    for KnownScan { scan, stay } in known {
+        stored.entry(scan.visitor).or_default().extend(stay);
+        by_visitor.entry(scan.visitor).or_default().push(scan);
     }
     let mut wrong = 0;
     for visitor in sample {
         let own = by_visitor.remove(visitor).unwrap_or_default();
-        let known = own.into_iter().filter_map(|(scan, word)| Some((scan, app.catalogue.get(&word)?)));
+        let category = |scan: &Scan| app.catalogue.get(categories.get(&scan.point)?);
+        let known =
+            own.into_iter().filter_map(|scan| Some((category(&scan)?, scan)).map(|(c, scan)| (scan, c)));
         let expected = stays_of(known.collect(), app.config.local_offset);
         let mut present = stored.remove(visitor).unwrap_or_default();
         present.sort_by_key(|stay| (stay.span.from(), stay.id));

@@ -65,7 +65,8 @@ impl City {
         let expires_at = now + TimeDelta::hours(6);
         let person = |visitor: Visitor| Person {
             visitor,
-            token: VisitorToken { visitor, channel: CHANNEL.into(), expires_at }.seal(keys.token()),
+            token: VisitorToken { visitor, channel: CHANNEL.into(), expires_at, colour: None }
+                .seal(keys.token()),
         };
         let visitors =
             (0..visitors).map(|_| person(Visitor::from_uuid(Uuid::from_u128(rng.random())))).collect();
@@ -79,6 +80,8 @@ impl City {
             aud: AUDIENCE.into(),
             iat: now.timestamp(),
             exp: now.timestamp() + ASSERTION_SECS,
+            colour: None,
+            colour_at: None,
         };
         sign(&claims, CHANNEL, &self.channel)
     }

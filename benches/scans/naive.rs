@@ -103,11 +103,13 @@ struct Shared {
 #[post("/v1/visitor-tokens")]
 async fn exchange(shared: Data<Shared>, word: Json<Word>) -> HttpResponse {
     let now = Clock::System.now();
-    let Ok(visitor) = verify_identity(&word.assertion, &channel().verifying_key(), now) else {
+    let Ok(identified) = verify_identity(&word.assertion, &channel().verifying_key(), now) else {
         return HttpResponse::Unauthorized().finish();
     };
     let expires_at = now + TimeDelta::hours(12);
-    let token = VisitorToken { visitor, channel: CHANNEL.into(), expires_at }.seal(shared.keys.token());
+    let token =
+        VisitorToken { visitor: identified.visitor, channel: CHANNEL.into(), expires_at, colour: None }
+            .seal(shared.keys.token());
     HttpResponse::Created().json(serde_json::json!({ "token": token, "expires_at": expires_at }))
 }
 

@@ -52,7 +52,7 @@ pub enum ApiError {
     /// 503, worth another try.
     #[error("the service is busy; try again in a moment")]
     Busy,
-    /// 503: a scan cannot be kept now. Nothing of it was.
+    /// 503: a scan cannot be kept now. Whether any of it was is not known, and sending it again doubles nothing.
     #[error("{0}; keep the scan and send it again with the same id")]
     NotKept(&'static str),
     /// 500.
@@ -154,6 +154,14 @@ impl From<diesel::result::Error> for ApiError {
             Error::DatabaseError(Kind::UniqueViolation, _) => Self::Conflict("this is there already"),
             Error::DatabaseError(Kind::ClosedConnection | Kind::UnableToSendCommand, _)
             | Error::BrokenTransactionManager => Self::Busy,
+            // Diesel has no kind for a server that is being stopped or started.
+            Error::DatabaseError(Kind::Unknown, info)
+                if ["terminating connection", "the database system is"]
+                    .iter()
+                    .any(|word| info.message().starts_with(word)) =>
+            {
+                Self::Busy
+            }
             _ => Self::Internal(error.into()),
         }
     }

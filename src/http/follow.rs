@@ -33,6 +33,9 @@ const NEWS_LIFE: Duration = Duration::from_millis(750);
 /// How far back Postgres is asked, so that a change whose transaction took its time is not missed.
 const POSTGRES_OVERLAP: TimeDelta = TimeDelta::seconds(30);
 
+/// How long Postgres may take to tell what has changed.
+const POSTGRES_PATIENCE: Duration = Duration::from_secs(60);
+
 /// How many points are told to Redis at once.
 const BLOCK: usize = 1000;
 
@@ -49,6 +52,8 @@ struct State {
     at: Option<Instant>,
     /// The same of Redis alone.
     redis_at: Option<Instant>,
+    /// When Postgres was asked last, by its own clock.
+    postgres_at: Option<DateTime<Utc>>,
     /// By shard, up to where the changes in Redis were read.
     positions: BTreeMap<i16, i64>,
     /// Points that Redis has not been told of yet, with the time of the change that it lacks.
@@ -126,18 +131,14 @@ impl Web {
     }
 
     async fn follow_postgres(&self, mut shutdown: watch::Receiver<bool>) {
-        let mut since = DateTime::<Utc>::UNIX_EPOCH;
         let mut failed = false;
         while !*shutdown.borrow() {
             let answer = tokio::select! {
-                answer = self.ask_postgres(since) => answer,
+                answer = self.ask_postgres() => answer,
                 _ = shutdown.changed() => return,
             };
             match answer {
-                Ok(asked_at) => {
-                    since = asked_at - POSTGRES_OVERLAP;
-                    failed = false;
-                }
+                Ok(()) => failed = false,
                 Err(error) if !failed => {
                     tracing::warn!(error = %error, "the register cannot be asked; scans go on with what is known");
                     failed = true;
@@ -165,11 +166,17 @@ impl Web {
         }
     }
 
-    /// Asks Redis, unless the news are recent by the time it is this caller's turn: when they are late because
-    /// much is going on, one question serves all who wait.
+    /// Asks Redis, and while that is away Postgres, unless the news are recent by the time it is this caller's
+    /// turn: when they are late because much is going on, one question serves all who wait.
     async fn hear_if_late(&self) -> Result<(), ApiError> {
         let _one = self.heard.asking.lock().await;
-        if self.heard.is_recent() { Ok(()) } else { self.hear().await }
+        if self.heard.is_recent() {
+            return Ok(());
+        }
+        match self.hear().await {
+            Ok(()) => Ok(()),
+            Err(_away) => self.ask_postgres().await,
+        }
     }
 
     /// Asks Redis what the other replicas have told.
@@ -195,19 +202,26 @@ impl Web {
         Ok(())
     }
 
-    /// Asks Postgres what has changed since a time of its own clock; Redis is told later, since it may be slow.
-    async fn ask_postgres(&self, since: DateTime<Utc>) -> Result<DateTime<Utc>, ApiError> {
+    /// Asks Postgres what has changed since it was asked last, by its own clock; Redis is told later, since it
+    /// may be slow.
+    async fn ask_postgres(&self) -> Result<(), ApiError> {
         let asked = Instant::now();
-        let mut conn = self.app.store.conn().await?;
-        let (facts, asked_at) = facts::facts_changed_since(&mut conn, since).await?;
-        drop(conn);
+        let since = self.heard.state().postgres_at.map_or(DateTime::UNIX_EPOCH, |at| at - POSTGRES_OVERLAP);
+        let answer = async {
+            let mut conn = self.app.store.conn().await?;
+            facts::facts_changed_since(&mut conn, since).await
+        };
+        // A whole register is read at the first time, and takes its time.
+        let answer = tokio::time::timeout(POSTGRES_PATIENCE, answer).await.map_err(|_late| ApiError::Busy)?;
+        let (facts, asked_at) = answer?;
         let is_news = |facts: &PointFacts| self.points.get(facts.id).is_none_or(|known| *known != *facts);
         let news: Vec<PointFacts> = facts.into_iter().filter(is_news).collect();
         self.points.put(&news);
         self.heard.owe(&news);
         let mut state = self.heard.state();
         state.at = state.at.max(Some(asked));
-        Ok(asked_at)
+        state.postgres_at = state.postgres_at.max(Some(asked_at));
+        Ok(())
     }
 
     async fn read(&self, ids: &[PointId]) -> Result<Vec<PointFacts>, ApiError> {

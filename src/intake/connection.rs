@@ -1,14 +1,13 @@
 //! One Redis or a cluster of them behind one connection, and what is known of its being away.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
-use tokio::sync::OnceCell;
 
 use super::IntakeError;
 
@@ -64,7 +63,9 @@ enum Source {
 /// Where Redis is, the connection to it once it was needed, and whether it is away.
 pub(super) struct Server {
     source: Source,
-    conn: OnceCell<Conn>,
+    conn: Mutex<Option<Conn>>,
+    /// One attempt to connect at a time.
+    connecting: tokio::sync::Mutex<()>,
     is_away: AtomicBool,
 }
 
@@ -81,7 +82,12 @@ impl Server {
                 .retries(2);
             Source::Cluster(Box::new(cluster.build()?))
         };
-        Ok(Self { source, conn: OnceCell::new(), is_away: AtomicBool::new(false) })
+        Ok(Self {
+            source,
+            conn: Mutex::default(),
+            connecting: tokio::sync::Mutex::default(),
+            is_away: AtomicBool::new(false),
+        })
     }
 
     /// The connection, unless Redis is known to be away: then nobody waits for it.
@@ -89,8 +95,24 @@ impl Server {
         if self.is_away.load(Ordering::Relaxed) {
             return Err(IntakeError::Busy("redis is away".to_owned()));
         }
-        let conn = self.conn.get_or_try_init(|| self.connect()).await;
-        conn.cloned().inspect_err(|_error| self.suspect()).map_err(IntakeError::from)
+        self.connected().await.inspect_err(|_error| self.suspect()).map_err(IntakeError::from)
+    }
+
+    async fn connected(&self) -> RedisResult<Conn> {
+        if let Some(conn) = self.held().clone() {
+            return Ok(conn);
+        }
+        let _one = self.connecting.lock().await;
+        if let Some(conn) = self.held().clone() {
+            return Ok(conn);
+        }
+        let conn = self.connect().await?;
+        *self.held() = Some(conn.clone());
+        Ok(conn)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Conn>> {
+        self.conn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn connect(&self) -> RedisResult<Conn> {
@@ -106,7 +128,8 @@ impl Server {
         }
     }
 
-    /// Notes that Redis did not take a scan. From now on nobody waits for it, until it answers again.
+    /// Notes that Redis did not do as asked. From now on nobody waits for it, until it answers again, on a new
+    /// connection: the old one may lie on a network that swallows everything.
     pub(super) fn suspect(self: &Arc<Self>) {
         if self.is_away.swap(true, Ordering::Relaxed) {
             return;
@@ -114,7 +137,11 @@ impl Server {
         tracing::warn!("redis is away; scans go to Postgres until it is back");
         let server = self.clone();
         tokio::spawn(async move {
-            while server.ping().await.is_err() {
+            loop {
+                drop(server.held().take());
+                if matches!(tokio::time::timeout(ANSWER_MAX * 2, server.ping()).await, Ok(Ok(()))) {
+                    break;
+                }
                 tokio::time::sleep(ASK_EVERY).await;
             }
             server.is_away.store(false, Ordering::Relaxed);
@@ -123,7 +150,7 @@ impl Server {
     }
 
     async fn ping(&self) -> RedisResult<()> {
-        let mut conn = self.conn.get_or_try_init(|| self.connect()).await?.clone();
+        let mut conn = self.connected().await?;
         redis::cmd("PING").query_async::<String>(&mut conn).await?;
         Ok(())
     }

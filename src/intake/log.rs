@@ -115,7 +115,8 @@ impl Intake {
     ) -> Result<Vec<LogEntry>, IntakeError> {
         let mut conn = self.conn().await?;
         let from = after.map_or_else(|| "-".to_owned(), |position| format!("({position}"));
-        let reply: StreamRangeReply = conn.xrange_count(self.log_key(shard), from, "+", count).await?;
+        let reply = conn.xrange_count(self.log_key(shard), from, "+", count).await;
+        let reply: StreamRangeReply = reply.inspect_err(|_error| self.server.suspect())?;
         let record = |entry: &redis::streams::StreamId| match entry.map.get("s") {
             Some(Value::BulkString(bytes)) => bytes.clone(),
             _ => Vec::new(),

@@ -113,7 +113,8 @@ impl Intake {
         let mut conn = self.conn().await?;
         // What was written in the same microsecond as the last that was seen is read again.
         let key = self.changes_key(shard);
-        let changed: Vec<(i64, i64)> = conn.zrangebyscore_withscores(key, since, "+inf").await?;
+        let changed = conn.zrangebyscore_withscores(key, since, "+inf").await;
+        let changed: Vec<(i64, i64)> = changed.inspect_err(|_error| self.server.suspect())?;
         let last = changed.iter().map(|(_, at)| *at).fold(since, i64::max);
         let ids: Vec<PointId> = changed.iter().filter_map(|(id, _)| PointId::from_i64(*id)).collect();
         let mut facts = Vec::new();

@@ -74,6 +74,16 @@ impl Step {
         }
     }
 
+    /// How long one step may take before it is given up and begun anew: a network that swallows everything
+    /// must not stop the flow for ever. A trace may have much to compute.
+    fn patience(self) -> Duration {
+        match self {
+            Self::Drain => Duration::from_secs(20),
+            Self::Trace | Self::Propose | Self::Release | Self::Withdraw => Duration::from_secs(3600),
+            _ => Duration::from_secs(600),
+        }
+    }
+
     /// How long to rest when there was nothing to do.
     fn rest(self) -> Duration {
         match self {
@@ -103,7 +113,8 @@ async fn repeat(app: App, step: Step, mut shutdown: watch::Receiver<bool>) {
     let mut pause = Duration::from_millis(200);
     while !*shutdown.borrow() {
         let started = Instant::now();
-        let rest = match step.take(&app).await {
+        let taken = tokio::time::timeout(step.patience(), step.take(&app)).await;
+        let rest = match taken.unwrap_or_else(|_late| Err(anyhow::anyhow!("it took too long"))) {
             Ok(Outcome::Worked(count)) => {
                 tracing::debug!(step = step.name(), count, duration_ms = millis(started), "step worked");
                 pause = Duration::from_millis(200);

@@ -35,11 +35,13 @@ pub mod venue_staff;
 
 use std::time::Duration;
 
+use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::AsyncMigrationHarness;
-use diesel_async::pooled_connection::AsyncDieselConnectionManager;
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
-use diesel_async::{AsyncConnection, AsyncPgConnection};
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use futures_util::FutureExt;
 
 /// How long a request waits for a connection to be found good. One that lies on a network that swallows
 /// everything is given up then, and another is tried.
@@ -81,7 +83,9 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// A pool of so many connections at most.
     pub fn new(url: &str, connections: u32) -> anyhow::Result<Self> {
-        let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new(url);
+        let mut config = ManagerConfig::default();
+        config.custom_setup = Box::new(|url| establish(url).boxed());
+        let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(url, config);
         let pool = Pool::builder(manager).max_size(connections as usize).build()?;
         Ok(Self(pool))
     }
@@ -97,6 +101,15 @@ impl Store {
         }
         Err(StoreError::Busy(why))
     }
+}
+
+/// A connection on which no plan is compiled: our queries ask for few rows of tables with many partitions, which
+/// looks dear to the planner and is not.
+async fn establish(url: &str) -> ConnectionResult<AsyncPgConnection> {
+    let mut conn = AsyncPgConnection::establish(url).await?;
+    let set = conn.batch_execute("set jit = off").await;
+    set.map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
+    Ok(conn)
 }
 
 /// Brings the tables to this release's form and returns the names of what was run. Needs a runtime

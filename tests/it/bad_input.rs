@@ -23,6 +23,9 @@ struct House {
     run: String,
 }
 
+/// An alarm of the teahouse's point.
+const ALARM: &str = "00000000-0000-4000-8000-000000000001";
+
 async fn house() -> House {
     let app = TestApp::start().await;
     let teahouse = app.venue("老茶馆", "teahouse").await;
@@ -31,6 +34,12 @@ async fn house() -> House {
     let investigator = app.staff(Role::Investigator, "410100").await;
     let case = app.case(&investigator, 1).await;
     let run = app.run(&investigator, &case).await["id"].as_str().unwrap().to_owned();
+    let alarm = format!(
+        "insert into point_alarms (id, point_id, raised_at, hour, scans, contradicted, unproven, sign)
+         values ('{ALARM}', {}, now(), now(), 20, 20, 0, 0)",
+        teahouse.point
+    );
+    assert_eq!(app.sql(&alarm).await, Ok(1));
     House { app, teahouse, case, run }
 }
 
@@ -43,6 +52,7 @@ impl House {
             "cases" => self.case.clone(),
             "runs" => self.run.clone(),
             "channels" | "issuers" => "health-code".to_owned(),
+            "alarms" => ALARM.to_owned(),
             _ => Uuid::nil().to_string(),
         };
         let visitor = self.app.visitor(2).to_hex();

@@ -257,9 +257,9 @@ async fn without_redis_scans_are_counted_in_the_process_and_all_else_is_refused(
         answer.problem(503);
         assert_eq!(answer.headers["retry-after"], "1", "{path}");
     }
+    // Who has no app scans by the page behind the code.
     let page = nobody.send(Method::GET, &format!("/{}", teahouse.code), None, &[(HEADER, HERE)]).await;
-    assert_eq!((page.status, &page.headers["retry-after"]), (503, &"1".parse().unwrap()));
-    assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
+    assert_eq!(page.status, 200);
     // Scans are kept by Postgres alone, so the service is ready for them.
     let ready = nobody.get("/readyz").await.expect(200);
     assert_eq!(ready, json!({ "postgres": true, "redis": false }));

@@ -40,7 +40,8 @@ async fn whatever_is_killed_no_promised_scan_is_lost_or_doubled() {
         let report = play(&mut stage, &load, trial, 7, WINDOW).await.unwrap();
         assert!(report.is_good(), "{}: {report:#?}; logs in {}", trial.name, stage.logs.display());
         assert!(report.findings.acknowledged > 0, "{}: nobody was promised anything", trial.name);
-        if trial.name != "kill-worker" {
+        // A service that is killed breaks off what it was answering. The others may die unnoticed.
+        if trial.name.starts_with("kill-service") {
             let hurt = report.requests.busy + report.requests.not_sent + report.requests.unknown;
             assert!(hurt > 0, "{}: nobody noticed", trial.name);
         }

@@ -179,10 +179,16 @@ async fn fail_inside(story: &mut Story<'_>) {
     let answer = story.investigator.at(no_postgres.address).get(&contacts).await;
     answer.problem(503);
     story.errors.push(answer.text);
-    let no_redis =
-        Replica::start(app, |config| config.redis_url = "redis+unix:///nowhere/redis.sock".into()).await;
+    let nowhere = "redis+unix:///nowhere/redis.sock";
+    let no_redis = Replica::start(app, |config| config.redis_url = nowhere.into()).await;
     let scan = json!({ "id": Uuid::now_v7(), "code": story.teahouse.code, "occurred_at": app.now() });
-    let answer = person.at(no_redis.address).post("/v1/scans", &scan).await;
+    person.at(no_redis.address).post("/v1/scans", &scan).await.expect(201);
+    let neither = Replica::start(app, |config| {
+        config.redis_url = nowhere.into();
+        config.database_url += "_gone";
+    })
+    .await;
+    let answer = person.at(neither.address).post("/v1/scans", &scan).await;
     answer.problem(503);
     story.errors.push(answer.text);
     let url = format!("http://{}/v1/colours/{}", app.issuer_address, app.visitor(2).to_hex());
@@ -230,6 +236,9 @@ const PSEUDONYMS: &[(&str, &str)] = &[
     ("assignments", "visitor"),
     ("letters", "visitor"),
     ("visitor_cards", "visitor"),
+    ("stay_changes", "visitor"),
+    // Scans that came while Redis was away, until they are drained.
+    ("inbox", "entry"),
     // What goes to the issuing system, which made the pseudonym.
     ("letters", "body"),
 ];

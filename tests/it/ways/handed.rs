@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Device, House, assert_refused, coloured, hand_in, house};
-use crate::support::servers;
+use crate::support::{servers, until};
 
 fn actor(house: &House) -> Actor {
     Actor {
@@ -213,11 +213,13 @@ async fn a_device_hands_in_one_scan_or_many_also_while_postgres_is_away() {
     let answer = device.send(app, &[house.shown(&unknown, app.now())]).await;
     answer.problem(503);
     assert_eq!(answer.headers["retry-after"], "1");
-    // What was known is good for five minutes: what is ended meanwhile is not taken for longer.
+    // A card that was known is good for five minutes: what is ended meanwhile is not taken for longer.
     app.pass(6);
-    device.send(app, &[row(5, 0, &json!({}))]).await.problem(503);
+    device.send(app, &[house.shown(&known, app.now())]).await.problem(503);
+    assert_eq!(device.send(app, &[row(5, 0, &json!({}))]).await.expect(200)["accepted"], 1);
     servers::open_database(&app.database);
-    assert_eq!(device.send(app, &[house.shown(&unknown, app.now())]).await.expect(200)["accepted"], 1);
+    let taken = async || device.send(app, &[house.shown(&unknown, app.now())]).await.status == 200;
+    until("Postgres is back", taken).await;
     app.settle().await;
-    assert_eq!(app.number("select count(*) from scans where method = 2").await, 6);
+    assert_eq!(app.number("select count(*) from scans where method = 2").await, 7);
 }

@@ -10,17 +10,14 @@ use super::StoreError;
 /// How far one shard of the log has been drained. Holds the row until the transaction ends, so that
 /// one drain at a time works on a shard; `None` when another one does. A drain that stands still in the
 /// middle, or whose machine is gone, loses the row after fifteen seconds, and its transaction is undone. A
-/// batch always asks for few rows of large tables, so no plan that reads a table as a whole is right; and a plan
-/// that is compiled because it looks dear takes far longer to compile than to run.
+/// plan that is compiled because it looks dear takes far longer to compile than to run.
 pub async fn lock_position(
     conn: &mut AsyncPgConnection,
     shard: i16,
     now: DateTime<Utc>,
 ) -> Result<Option<String>, StoreError> {
     sql_query(
-        "select set_config('idle_in_transaction_session_timeout', '15s', true),
-                set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-                set_config('jit', 'off', true)",
+        "select set_config('idle_in_transaction_session_timeout', '15s', true), set_config('jit', 'off', true)",
     )
     .execute(conn)
     .await?;
@@ -62,12 +59,7 @@ pub async fn move_position(
 /// Keeps all drains out until the transaction ends: the stays of a visitor are computed from all scans of
 /// the visitor, so two that compute them must not overlap.
 pub async fn exclude_drains(conn: &mut AsyncPgConnection) -> Result<(), StoreError> {
-    sql_query(
-        "select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-                set_config('jit', 'off', true)",
-    )
-    .execute(conn)
-    .await?;
+    sql_query("select set_config('jit', 'off', true)").execute(conn).await?;
     sql_query("select shard from log_positions order by shard for update").execute(conn).await?;
     Ok(())
 }

@@ -69,7 +69,8 @@ pub struct KnownScan {
 }
 
 /// The scans of some visitors, each within a span, with the stays that they opened. A stay is found by its
-/// scan, so the stays need no index by visitor, which would cost the drain more than all else.
+/// scan, so the stays need no index by visitor, which would cost the drain more than all else. `offset 0` keeps
+/// the planner from reading a day as a whole for the few rows of a batch.
 pub async fn within(
     conn: &mut AsyncPgConnection,
     spans: &[(Visitor, Span)],
@@ -81,10 +82,14 @@ pub async fn within(
                 s.presence, s.party, s.corrects,
                 t.until_at as stay_until_at, t.ended_by as stay_ended_by, t.presence as stay_presence
          from unnest($1, $2, $3) as w (visitor, from_at, until_at)
-         join scans s on s.visitor = w.visitor and s.occurred_at >= w.from_at and s.occurred_at < w.until_at
-         left join stays t on t.point_id = s.point_id and t.from_at = s.occurred_at and t.id = s.id
-             and t.visitor = s.visitor and t.from_at >= $4 and t.from_at < $5
-         where s.occurred_at >= $4 and s.occurred_at < $5",
+         cross join lateral (
+             select * from scans o where o.visitor = w.visitor and o.occurred_at >= w.from_at
+                 and o.occurred_at < w.until_at and o.occurred_at >= $4 and o.occurred_at < $5 offset 0
+         ) s
+         left join lateral (
+             select * from stays o where o.point_id = s.point_id and o.from_at = s.occurred_at and o.id = s.id
+                 and o.visitor = s.visitor and o.from_at >= $4 and o.from_at < $5 offset 0
+         ) t on true",
     )
     .bind::<Array<SqlUuid>, _>(visitors)
     .bind::<Array<Timestamptz>, _>(from)
@@ -102,7 +107,8 @@ pub async fn categories(
     points: &[PointId],
 ) -> Result<Vec<(PointId, String)>, StoreError> {
     let rows: Vec<CategoryRow> = sql_query(
-        "select p.id, v.category from unnest($1) as w (id) join points p on p.id = w.id join venues v on v.id = p.venue_id",
+        "select p.id, (select v.category from venues v where v.id = p.venue_id) as category
+         from points p where p.id = any($1)",
     )
     .bind::<Array<BigInt>, _>(points.iter().map(|point| point.to_i64()).collect::<Vec<_>>())
     .load(conn)

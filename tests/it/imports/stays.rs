@@ -60,7 +60,7 @@ fn exclude_each_other(one: &Seen, other: &Seen) -> bool {
     let ((lat, lng), (other_lat, other_lng)) = (centre(one.cell), centre(other.cell));
     let half = |from: f64, to: f64| ((to - from) / 2.0).sin().powi(2);
     let chord = half(lat, other_lat) + lat.cos() * other_lat.cos() * half(lng, other_lng);
-    let km = 2.0 * 6371.007_180_918_475 * chord.sqrt().asin() - 2.0;
+    let km = 2.0 * 6_371.007_180_918_475 * chord.sqrt().asin() - 2.0;
     let secs = (km.clamp(0.0, 500.0) / 350.0 + (km - 500.0).max(0.0) / 1000.0) * 3600.0;
     #[expect(clippy::cast_precision_loss, reason = "some days")]
     let between = (one.at - other.at).num_seconds().abs() as f64;

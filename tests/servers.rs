@@ -187,7 +187,8 @@ fn nothing_outlives_a_killed_owner() {
     let folder = folder("orphans");
     let (mut owner, pids) = start_owner(&folder);
     assert_eq!(pids.len(), 3);
-    assert!(pids.iter().all(|pid| lives(*pid)));
+    // In the moment in which a program begins, it has no command line yet.
+    wait_for("the children to live", || pids.iter().all(|pid| lives(*pid)));
     owner.kill().unwrap();
     owner.wait().unwrap();
     let took = wait_for("the children to end", || !pids.iter().any(|pid| lives(*pid)));

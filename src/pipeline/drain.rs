@@ -74,7 +74,7 @@ async fn drain(app: &App, shard: i16) -> anyhow::Result<Outcome> {
         // They are stored, and come again without effect until they can be removed.
         tracing::warn!(shard, "drained entries were not removed from the log");
     }
-    Ok(Outcome::of(batch.log.len() + batch.inbox.len()))
+    Ok(Outcome::of(batch.scans.len().max(batch.log.len() + batch.inbox.len())))
 }
 
 /// Reads what waits in the log and in the inbox of a shard. While Redis is away the inbox is drained alone.

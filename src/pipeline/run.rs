@@ -74,6 +74,16 @@ impl Step {
         }
     }
 
+    /// How long to let work gather after so much was done. A batch costs the same planning and the same fsync
+    /// whether it is small or large: under load the drain gathers half a second's scans, which leaves the
+    /// processors to those who scan; a trickle is drained as it comes, and a backlog without a rest.
+    fn gather(self, count: usize) -> Option<Duration> {
+        match (self, count) {
+            (Self::Drain, 500..20_000) => Some(Duration::from_millis(500)),
+            _ => None,
+        }
+    }
+
     /// How long one step may take before it is given up and begun anew: a network that swallows everything
     /// must not stop the flow for ever. A trace may have much to compute.
     fn patience(self) -> Duration {
@@ -118,7 +128,8 @@ async fn repeat(app: App, step: Step, mut shutdown: watch::Receiver<bool>) {
             Ok(Outcome::Worked(count)) => {
                 tracing::debug!(step = step.name(), count, duration_ms = millis(started), "step worked");
                 pause = Duration::from_millis(200);
-                continue;
+                let Some(rest) = step.gather(count) else { continue };
+                rest
             }
             Ok(Outcome::Idle) => {
                 pause = Duration::from_millis(200);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How long an answer is good while Postgres cannot be asked: a restart takes less, and a card or a device
+/// How long an answer is good while Postgres cannot be asked: a restart takes less, and a card
 /// that was ended meanwhile is not taken for longer.
 pub const GOOD_FOR: TimeDelta = TimeDelta::minutes(5);
 

@@ -154,7 +154,7 @@ impl Intake {
 }
 
 /// The two numbers of a position.
-pub fn parse_position(position: &str) -> Option<(u64, u64)> {
+fn parse_position(position: &str) -> Option<(u64, u64)> {
     let (millis, number) = position.split_once('-')?;
     Some((millis.parse().ok()?, number.parse().ok()?))
 }

@@ -12,9 +12,10 @@ use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use placecode::domain::case::{CaseDates, CaseKind};
 use placecode::domain::catalogue::Catalogue;
-use placecode::domain::exposure::{Relation, TrailStay, exposures, grid_cell};
-use placecode::domain::grading::grade;
+use placecode::domain::exposure::{Question, TrailStay, exposures, grid_cell};
+use placecode::domain::grading::{Dwell, grade};
 use placecode::domain::position::{POINT_RESOLUTION, Position, cell_to_i64};
 use placecode::domain::rule_pack::RulePack;
 use placecode::domain::scan::{Direction, Method, Presence, Scan};
@@ -218,10 +219,13 @@ async fn trace(conn: &mut AsyncPgConnection) {
     for (visitor, stays) in by_visitor.into_iter().take(CASES) {
         let trail: Vec<TrailStay> = stays.iter().map(trail_stay).collect();
         let started = Instant::now();
-        let looked_at = searches(&trail, period, &[Relation::SamePoint]);
-        let found = candidates(conn, &looked_at, TimeDelta::days(2)).await.unwrap();
-        let met = exposures(*visitor, period, &trail, &found, &[Relation::SamePoint]);
-        let contacts = grade(&met, &pack);
+        let (kind, dates) =
+            (CaseKind::Confirmed, CaseDates { onset_at: None, sampled_at: begin, isolated_at: None });
+        let (trail, pack, offset) = (trail.as_slice(), &pack, FixedOffset::east_opt(8 * 3600).unwrap());
+        let question = Question { case: *visitor, kind, dates, infectious: period, trail, pack, offset };
+        let found = candidates(conn, &searches(&question), TimeDelta::days(2)).await.unwrap();
+        let met = exposures(&question, &found);
+        let contacts = grade(&question, &met, &Dwell::default());
         ours.push(started.elapsed());
         let started = Instant::now();
         let together = floor.contacts(*visitor, stays);
@@ -248,6 +252,8 @@ fn trail_stay(stay: &Stay) -> TrailStay {
         venue: Uuid::from_u128(2),
         cell: stay.cell,
         granularity: Granularity::Hall,
+        category: "other".into(),
+        row: None,
         span: stay.span,
     }
 }

@@ -1,16 +1,19 @@
 //! Exposures: which stays of others met the stays of a case, where and for how long.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 use h3o::{CellIndex, Resolution};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::case::{CaseDates, CaseKind};
 use super::numbered::Numbered;
+use super::rule_pack::RulePack;
 use super::scan::Presence;
 use super::span::Span;
-use super::stay::Stay;
+use super::stay::{EndedBy, Stay};
 use super::venue::{Granularity, PointId};
 use super::visitor::Visitor;
 
@@ -31,10 +34,12 @@ pub enum Relation {
     SameVenue = 1,
     /// In the same cell of the companion grid, or next to it.
     NearbyCell = 2,
+    /// At the same point after the case had left.
+    AfterCase = 3,
 }
 
 impl Numbered for Relation {
-    const ALL: &'static [Self] = &[Self::SamePoint, Self::SameVenue, Self::NearbyCell];
+    const ALL: &'static [Self] = &[Self::SamePoint, Self::SameVenue, Self::NearbyCell, Self::AfterCase];
 
     fn number(self) -> i16 {
         self as i16
@@ -54,6 +59,10 @@ pub struct TrailStay {
     pub cell: CellIndex,
     /// How close together people are there.
     pub granularity: Granularity,
+    /// The category of the venue.
+    pub category: Arc<str>,
+    /// The row in a vehicle, where it is known.
+    pub row: Option<u16>,
     /// When.
     pub span: Span,
 }
@@ -65,25 +74,59 @@ pub struct Candidate {
     pub stay: Stay,
     /// The venue of its point.
     pub venue: Uuid,
+    /// The row in a vehicle that its point belongs to.
+    pub row: Option<u16>,
+}
+
+/// What is asked: who met this case, by these rules.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Who is the case.
+    pub case: Visitor,
+    /// What kind of case.
+    pub kind: CaseKind,
+    /// Its dates.
+    pub dates: CaseDates,
+    /// When it was infectious.
+    pub infectious: Span,
+    /// Where it was.
+    pub trail: &'a [TrailStay],
+    /// By which rules.
+    pub pack: &'a RulePack,
+    /// How far the local clock is ahead of UTC.
+    pub offset: FixedOffset,
+}
+
+/// With whom a visitor was together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum With {
+    /// The case, in this stay of its trail.
+    Case(Uuid),
+    /// A contact, in the stay at that point that began then.
+    Contact(Visitor, PointId, DateTime<Utc>),
 }
 
 /// One meeting: the evidence that every colour rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposure {
-    /// The case's stay.
-    pub trail_stay: Uuid,
-    /// The visitor's stay: its point, beginning and id.
+    /// With whom.
+    pub with: With,
+    /// The visitor's stay, which its point, its beginning and the visitor name.
     pub stay_point: PointId,
     /// When the visitor's stay began.
     pub stay_from: DateTime<Utc>,
-    /// The visitor's stay.
-    pub stay_id: Uuid,
     /// Who was exposed.
     pub visitor: Visitor,
     /// How near.
     pub relation: Relation,
     /// How close together people are at the case's point.
     pub granularity: Granularity,
+    /// The category of the case's venue.
+    pub category: Arc<str>,
+    /// Rows between the two, where both are known.
+    pub rows_apart: Option<u16>,
+    /// How the end of the visitor's stay is known.
+    pub ended_by: EndedBy,
     /// The time that both were there.
     pub span: Span,
     /// What proves the visitor's presence.
@@ -92,38 +135,36 @@ pub struct Exposure {
 
 /// All meetings between a case's trail, within its infectious period, and the stays of others. A
 /// contradicted stay meets nobody.
-pub fn exposures(
-    case: Visitor,
-    infectious: Span,
-    trail: &[TrailStay],
-    candidates: &[Candidate],
-    relations: &[Relation],
-) -> Vec<Exposure> {
-    let index = TrailIndex::new(infectious, trail, relations);
+pub fn exposures(question: &Question<'_>, candidates: &[Candidate]) -> Vec<Exposure> {
+    let relations = question.pack.relations();
+    let relations = relations.as_slice();
+    let index = TrailIndex::new(question.infectious, question.trail, relations);
     let mut found = Vec::new();
     for candidate in candidates {
         let stay = &candidate.stay;
-        if stay.visitor == case || stay.presence == Presence::Contradicted {
+        if stay.visitor == question.case || stay.presence == Presence::Contradicted {
             continue;
         }
         for (at, span) in index.near(candidate) {
             let relation = relation(at, candidate).filter(|relation| relations.contains(relation));
             if let (Some(relation), Some(shared)) = (relation, span.overlap(&stay.span)) {
                 found.push(Exposure {
-                    trail_stay: at.id,
+                    with: With::Case(at.id),
                     stay_point: stay.point,
                     stay_from: stay.span.from(),
-                    stay_id: stay.id,
                     visitor: stay.visitor,
                     relation,
                     granularity: at.granularity,
+                    category: at.category.clone(),
+                    rows_apart: at.row.zip(candidate.row).map(|(one, other)| one.abs_diff(other)),
+                    ended_by: stay.ended_by,
                     span: shared,
                     presence: stay.presence,
                 });
             }
         }
     }
-    found.sort_by_key(|e| (e.span.from(), e.stay_point, e.stay_id, e.visitor, e.trail_stay));
+    found.sort_by_key(|e| (e.span.from(), e.stay_point, e.visitor, e.stay_from, e.with));
     found
 }
 

@@ -29,7 +29,16 @@ fn place(point: u64) -> (PointId, Uuid, CellIndex) {
 fn trail_stay(point: u64, from: i64, mins: i64) -> TrailStay {
     let (id, venue, cell) = place(point);
     let stay = Uuid::from_u128(u128::from(point) << 64 | u128::from(from.unsigned_abs()));
-    TrailStay { id: stay, point: id, venue, cell, granularity: Granularity::Room, span: span(from, mins) }
+    TrailStay {
+        id: stay,
+        point: id,
+        venue,
+        cell,
+        granularity: Granularity::Room,
+        category: "other".into(),
+        row: None,
+        span: span(from, mins),
+    }
 }
 
 fn candidate(number: u128, who: u128, point: u64, from: i64, mins: i64, presence: Presence) -> Candidate {
@@ -43,8 +52,33 @@ fn candidate(number: u128, who: u128, point: u64, from: i64, mins: i64, presence
         ended_by: EndedBy::Assumed,
         presence,
     };
-    Candidate { stay, venue }
+    Candidate { stay, venue, row: None }
 }
+
+/// The baseline with all relations, or those at the point alone.
+fn pack(relations: &[Relation]) -> RulePack {
+    let mut pack = RulePack::parse(include_str!("../../policies/baseline-1.toml")).unwrap();
+    pack.classes.iter_mut().for_each(|class| class.relations = relations.to_vec());
+    pack
+}
+
+fn met(infectious: Span, trail: &[TrailStay], others: &[Candidate], relations: &[Relation]) -> Vec<Exposure> {
+    let pack = pack(relations);
+    let dates = CaseDates { onset_at: None, sampled_at: infectious.until(), isolated_at: None };
+    let question = Question {
+        case: visitor(1),
+        kind: CaseKind::Asymptomatic,
+        dates,
+        infectious,
+        trail,
+        pack: &pack,
+        offset: FixedOffset::east_opt(8 * 3600).unwrap(),
+    };
+    exposures(&question, others)
+}
+
+/// All relations of those who are there together.
+const TOGETHER: &[Relation] = &[Relation::SamePoint, Relation::SameVenue, Relation::NearbyCell];
 
 fn near(point: u64) -> Option<Relation> {
     relation(&trail_stay(0, 0, 10), &candidate(1, 2, point, 0, 10, Presence::Unproven))
@@ -66,18 +100,17 @@ fn a_contradicted_stay_and_the_case_itself_meet_nobody() {
         candidate(2, 1, 0, 0, 60, Presence::Verified),
         candidate(3, 3, 0, 0, 60, Presence::Unproven),
     ];
-    let met = exposures(visitor(1), span(0, 600), &trail, &others, Relation::ALL);
+    let met = met(span(0, 600), &trail, &others, TOGETHER);
     assert_eq!(met.iter().map(|e| e.visitor).collect::<Vec<_>>(), [visitor(3)]);
 }
 
 #[test]
 fn only_the_infectious_part_of_a_stay_counts() {
-    let met = exposures(
-        visitor(1),
+    let met = met(
         span(30, 10),
         &[trail_stay(0, 0, 60)],
         &[candidate(1, 2, 0, 0, 60, Presence::Unproven)],
-        Relation::ALL,
+        TOGETHER,
     );
     assert_eq!(met.iter().map(|e| e.span).collect::<Vec<_>>(), [span(30, 10)]);
 }
@@ -98,9 +131,9 @@ proptest! {
             candidate(n, who, point, from, mins, Presence::ALL[presence])
         }).collect();
         let infectious = span(infectious.0, infectious.1);
-        let relations = if wide { Relation::ALL } else { &[Relation::SamePoint] };
-        let mut found: Vec<_> = exposures(visitor(1), infectious, &trail, &others, relations)
-            .into_iter().map(|e| (e.trail_stay, e.stay_id, e.span.duration().num_minutes())).collect();
+        let relations = if wide { TOGETHER } else { &[Relation::SamePoint] };
+        let mut found: Vec<_> = met(infectious, &trail, &others, relations)
+            .into_iter().map(|e| (e.with, (e.visitor, e.stay_point, e.stay_from), e.span.duration().num_minutes())).collect();
         let mut expected = Vec::new();
         for own in &trail {
             for other in &others {
@@ -109,7 +142,8 @@ proptest! {
                 let both = |m: &i64| own.span.contains(at(*m)) && other.stay.span.contains(at(*m)) && infectious.contains(at(*m));
                 let minutes = i64::try_from((0..300).filter(both).count()).unwrap();
                 if near && proven && minutes > 0 {
-                    expected.push((own.id, other.stay.id, minutes));
+                    let stay = &other.stay;
+                    expected.push((With::Case(own.id), (stay.visitor, stay.point, stay.span.from()), minutes));
                 }
             }
         }

@@ -1,11 +1,12 @@
 //! Exposures become classes, by a rule pack.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use h3o::CellIndex;
 
-use super::exposure::Exposure;
-use super::rule_pack::{Class, ClassRule, Colour, RulePack};
+use super::exposure::{Exposure, Question};
+use super::rule_pack::{Class, ClassRule, Colour};
 use super::span::{Span, union};
 use super::visitor::Visitor;
 
@@ -16,6 +17,10 @@ pub struct Contact {
     pub visitor: Visitor,
     /// The strongest class that is met.
     pub class: Class,
+    /// Which of the rules of that class, where there are several.
+    pub rule: Option<String>,
+    /// 0: met the case itself; 1: met a contact of the case, and so on.
+    pub depth: u8,
     /// The colour that the pack proposes for it.
     pub colour: Colour,
     /// Seconds together, no moment counted twice.
@@ -30,9 +35,16 @@ pub struct Contact {
     pub evidence: Vec<usize>,
 }
 
+/// Where the case and those who met it in the companion grid were before, for as long as a pack asks.
+#[derive(Clone, Debug, Default)]
+pub struct Dwell {
+    /// The stays of each, with their cells.
+    pub stays: HashMap<Visitor, Vec<(CellIndex, Span)>>,
+}
+
 /// Grades every exposed visitor: the first class of the pack whose rule is met. Visitors who meet none
 /// are left out. The result is ordered by class, then by time together, the longest first.
-pub fn grade(exposures: &[Exposure], pack: &RulePack) -> Vec<Contact> {
+pub fn grade(question: &Question<'_>, exposures: &[Exposure], _dwell: &Dwell) -> Vec<Contact> {
     let mut by_visitor: BTreeMap<Visitor, Vec<usize>> = BTreeMap::new();
     for (at, exposure) in exposures.iter().enumerate() {
         by_visitor.entry(exposure.visitor).or_default().push(at);
@@ -41,7 +53,7 @@ pub fn grade(exposures: &[Exposure], pack: &RulePack) -> Vec<Contact> {
         .into_iter()
         .filter_map(|(visitor, own)| {
             let rule_met = |rule: &ClassRule| evidence(exposures, &own, rule).map(|met| (rule.clone(), met));
-            let (rule, met) = pack.classes.iter().find_map(rule_met)?;
+            let (rule, met) = question.pack.classes.iter().find_map(rule_met)?;
             Some(contact(visitor, exposures, &rule, met))
         })
         .collect();
@@ -89,6 +101,8 @@ fn contact(visitor: Visitor, exposures: &[Exposure], rule: &ClassRule, evidence:
     Contact {
         visitor,
         class: rule.class,
+        rule: rule.rule.clone(),
+        depth: 0,
         colour: rule.colour,
         together_secs: joined.iter().map(Span::secs).sum(),
         meetings: joined.len(),

@@ -1,9 +1,13 @@
 //! Grading: the rules one by one, the sliding window against an oracle, and equal treatment.
 
 use super::*;
-use crate::domain::exposure::Relation;
+use crate::domain::case::{CaseDates, CaseKind};
+use crate::domain::exposure::{Relation, With};
+use crate::domain::rule_pack::RulePack;
 use crate::domain::scan::Presence;
+use crate::domain::stay::EndedBy;
 use crate::domain::venue::{Granularity, PointId};
+use chrono::FixedOffset;
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -17,20 +21,33 @@ fn pack() -> RulePack {
 
 fn exposure(who: u128, from: i64, mins: i64, granularity: Granularity, presence: Presence) -> Exposure {
     Exposure {
-        trail_stay: Uuid::nil(),
+        with: With::Case(Uuid::nil()),
         stay_point: PointId::new(1).unwrap(),
         stay_from: at(from),
-        stay_id: Uuid::from_u128(who << 32 | u128::from(from.unsigned_abs())),
         visitor: Visitor::from_uuid(Uuid::from_u128(who)),
         relation: Relation::SamePoint,
         granularity,
+        category: "other".into(),
+        rows_apart: None,
+        ended_by: EndedBy::Assumed,
         span: Span::new(at(from), at(from + mins)).unwrap(),
         presence,
     }
 }
 
+fn graded(exposures: &[Exposure]) -> Vec<Contact> {
+    let pack = pack();
+    let dates = CaseDates { onset_at: None, sampled_at: at(0), isolated_at: None };
+    let infectious = Span::new(at(-20_000), at(20_000)).unwrap();
+    let case = Visitor::from_uuid(Uuid::from_u128(1));
+    let offset = FixedOffset::east_opt(8 * 3600).unwrap();
+    let kind = CaseKind::Asymptomatic;
+    let question = Question { case, kind, dates, infectious, trail: &[], pack: &pack, offset };
+    grade(&question, exposures, &Dwell::default())
+}
+
 fn classes(exposures: &[Exposure]) -> Vec<Class> {
-    grade(exposures, &pack()).iter().map(|contact| contact.class).collect()
+    graded(exposures).iter().map(|contact| contact.class).collect()
 }
 
 use Granularity::{Hall, Room, Vehicle};
@@ -86,7 +103,7 @@ proptest! {
             exposure(who, *from, *mins, Granularity::ALL[*granularity], Presence::ALL[*presence])
         });
         let both: Vec<Exposure> = of(2).chain(of(3)).collect();
-        let graded = grade(&both, &pack());
+        let graded = graded(&both);
         prop_assert!(graded.is_empty() || graded.len() == 2);
         if let [one, other] = graded.as_slice() {
             prop_assert_eq!((one.class, one.together_secs), (other.class, other.together_secs));

@@ -1,70 +1,25 @@
 //! Rule packs: a jurisdiction's rules as data, with the source of every number.
 
+mod check;
+mod class_rule;
+mod source;
+mod time_rule;
+
+use std::collections::BTreeMap;
+
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
+
+pub use self::class_rule::{
+    CheckIns, Class, ClassRule, Colour, Companion, CountedFrom, EndConditions, ReleaseRule, Secondary, Tests,
+    Within,
+};
+pub use self::source::{Grade, NOT_PUBLISHED, Provenance, Source};
+pub use self::time_rule::{Clock, Ends, Linger, RoundHow, Rounding, Sampling, TimeRule, VisitorTime};
 
 use super::case::CaseKind;
 use super::exposure::Relation;
 use super::numbered::Numbered;
-use super::scan::Presence;
-use super::venue::Granularity;
-
-/// How somebody was exposed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[repr(i16)]
-pub enum Class {
-    /// Near contact that an investigator counts as close.
-    Close = 0,
-    /// Contact of a contact.
-    Secondary = 1,
-    /// In the same vehicle.
-    SameVehicle = 2,
-    /// At the same place at the same time.
-    ExposedPlace = 3,
-    /// In the same grid cell for long.
-    Companion = 4,
-    /// There soon after the case had left.
-    Residual = 5,
-}
-
-impl Numbered for Class {
-    const ALL: &'static [Self] = &[
-        Self::Close,
-        Self::Secondary,
-        Self::SameVehicle,
-        Self::ExposedPlace,
-        Self::Companion,
-        Self::Residual,
-    ];
-
-    fn number(self) -> i16 {
-        self as i16
-    }
-}
-
-/// The colour that a health code shows. Ordered by strength.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[repr(i16)]
-pub enum Colour {
-    /// Nothing is known.
-    Green = 0,
-    /// Exposed.
-    Yellow = 1,
-    /// Under control.
-    Red = 2,
-}
-
-impl Numbered for Colour {
-    const ALL: &'static [Self] = &[Self::Green, Self::Yellow, Self::Red];
-
-    fn number(self) -> i16 {
-        self as i16
-    }
-}
 
 /// One version of a jurisdiction's rules.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,12 +33,27 @@ pub struct RulePack {
     pub title_zh: String,
     /// Name in English.
     pub title_en: String,
+    /// Whose rules these are: a division code of GB/T 2260, or a country of ISO 3166; none for a peer's or our own.
+    #[serde(default)]
+    pub jurisdiction: Option<String>,
     /// The day from which it holds.
     pub effective_from: NaiveDate,
+    /// The first day on which it no longer held.
+    #[serde(default)]
+    pub effective_until: Option<NaiveDate>,
     /// Which cases count.
     pub index_kinds: Vec<CaseKind>,
+    /// What these rules say that place codes cannot tell, such as a fever or a job; for the reader.
+    #[serde(default)]
+    pub not_computed: Vec<String>,
+    /// The sources that the numbers name, by a short key.
+    #[serde(default)]
+    pub source: BTreeMap<String, Source>,
     /// When a case is infectious.
     pub infectious: Infectious,
+    /// How times are cut, rounded and compared.
+    #[serde(default)]
+    pub time: TimeRule,
     /// The classes, the strongest first; a visitor gets the first that is met.
     #[serde(rename = "class")]
     pub classes: Vec<ClassRule>,
@@ -97,33 +67,18 @@ pub struct Infectious {
     pub before_onset_days: u32,
     /// Days before the first positive sample, where there is no onset.
     pub before_sample_days: u32,
-    /// Where the numbers come from.
-    pub source: String,
-}
-
-/// When a class is met, and what follows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClassRule {
-    /// Which class.
-    pub class: Class,
-    /// The proposed colour.
-    pub colour: Colour,
-    /// Which relations count.
-    pub relations: Vec<Relation>,
-    /// At points of which granularity.
-    pub granularities: Vec<Granularity>,
-    /// The weakest presence that counts.
-    pub presence_min: Presence,
-    /// Minutes together that are needed; 0 means any.
-    pub together_mins: u32,
-    /// Minutes are added up over a sliding window of so many hours; without it one meeting must reach them.
+    /// The period ends so many days after onset (or sample), where isolation does not end it earlier.
     #[serde(default)]
-    pub within_hours: Option<u32>,
-    /// Days after the last exposure at which the assignment expires.
-    pub days: u32,
+    pub after_days: Option<u32>,
+    /// Whether it begins at the local midnight before; else to the hour of onset or sample.
+    #[serde(default)]
+    pub whole_days: bool,
+    /// How much a minute counts, in hundredths, by the local day since onset (or sample): `{ "-2" = 60, "0" = 160 }`.
+    /// A day that is missing counts nothing. Without it, every minute counts one.
+    #[serde(default)]
+    pub weight_percent: Option<BTreeMap<String, u32>>,
     /// Where the numbers come from.
-    pub source: String,
+    pub source: Provenance,
 }
 
 /// Why a rule pack is refused.
@@ -138,7 +93,7 @@ pub enum InvalidPack {
         /// Which key.
         key: String,
         /// What would be right.
-        reason: &'static str,
+        reason: String,
     },
 }
 
@@ -172,71 +127,14 @@ impl RulePack {
         Relation::ALL.iter().filter(asked).copied().collect()
     }
 
-    fn check(&self) -> Result<(), InvalidPack> {
-        let refuse = |key: String, reason| Err(InvalidPack::Value { key, reason });
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if self.id.is_empty() || self.id.len() > 40 || !self.id.chars().all(plain) {
-            return refuse("id".into(), "must be 1 to 40 lower-case letters, digits and hyphens");
-        }
-        if self.version < 1 {
-            return refuse("version".into(), "must be 1 or more");
-        }
-        if self.index_kinds.is_empty() {
-            return refuse("index_kinds".into(), "must name at least one kind of case");
-        }
-        if self.infectious.before_onset_days > 28 || self.infectious.before_sample_days > 28 {
-            return refuse("infectious".into(), "must not look back further than 28 days");
-        }
-        if self.classes.is_empty() {
-            return refuse("class".into(), "must name at least one class");
-        }
-        for (at, class) in self.classes.iter().enumerate() {
-            let key = |name: &str| format!("class[{at}].{name}");
-            if self.classes.iter().take(at).any(|earlier| earlier.class == class.class) {
-                return refuse(key("class"), "stands twice");
-            }
-            if class.relations.is_empty() {
-                return refuse(key("relations"), "must name at least one relation");
-            }
-            if class.granularities.is_empty() {
-                return refuse(key("granularities"), "must name at least one granularity");
-            }
-            if class.presence_min == Presence::Contradicted {
-                return refuse(key("presence_min"), "must not admit contradicted presence");
-            }
-            if class.within_hours.is_some_and(|hours| !(1..=336).contains(&hours)) {
-                return refuse(key("within_hours"), "must lie between 1 and 336");
-            }
-            if !(1..=60).contains(&class.days) {
-                return refuse(key("days"), "must lie between 1 and 60");
-            }
-        }
-        Ok(())
+    /// How long before and after a stay of the case somebody else may have been there and count.
+    pub fn slack(&self) -> (TimeDelta, TimeDelta) {
+        let (before, after) = self.time.slack();
+        let lingers = self.classes.iter().filter_map(|class| class.after_case_mins).max().unwrap_or(0);
+        (before, after.max(TimeDelta::minutes(lingers.into())))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BASELINE: &str = include_str!("../../policies/baseline-1.toml");
-
-    #[test]
-    fn the_shipped_baseline_is_sound() {
-        let pack = RulePack::parse(BASELINE).unwrap();
-        assert_eq!(pack.name(), "baseline@1");
-        assert_eq!(pack.relations(), [Relation::SamePoint]);
-    }
-
-    #[test]
-    fn a_bad_pack_is_refused_by_line_or_key() {
-        let text = BASELINE.replace("presence_min = \"unproven\"", "presence_min = \"contradicted\"");
-        let error = RulePack::parse(&text).unwrap_err().to_string();
-        assert!(error.contains("presence_min") && error.contains("contradicted"), "{error}");
-        let text = BASELINE.replace("version = 1", "version = \"one\"");
-        let error = RulePack::parse(&text).unwrap_err().to_string();
-        assert!(error.contains("line") && error.contains("version"), "{error}");
-        let text = BASELINE.replace("days = 10", "days = 0");
-        assert!(RulePack::parse(&text).unwrap_err().to_string().contains("days"));
-    }
-}
+#[path = "rule_pack/tests.rs"]
+mod tests;

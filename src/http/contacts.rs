@@ -45,6 +45,10 @@ pub struct Contact {
     pub visitor: String,
     /// The strongest class that is met.
     pub class: Class,
+    /// Which of the rules of that class, where the pack has several.
+    pub rule: Option<String>,
+    /// 0: met the case; 1: met a contact of the case, and so on.
+    pub depth: i16,
     /// The proposed colour.
     pub colour: Colour,
     /// Seconds together with the case.
@@ -81,10 +85,8 @@ pub(crate) async fn see_contacts(
 /// Why somebody is a contact.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Evidence {
-    /// The case's stay.
-    pub trail_stay: Uuid,
-    /// The contact's stay.
-    pub stay: Uuid,
+    /// The case's stay; none where a contact of the case was met.
+    pub trail_stay: Option<Uuid>,
     /// Name of the venue.
     pub venue: String,
     /// Name of the point.
@@ -211,6 +213,8 @@ fn show_contact(row: &ContactRow) -> Result<Contact, ApiError> {
     Ok(Contact {
         visitor: Visitor::from_uuid(row.visitor).to_hex(),
         class: Class::from_number(row.class).ok_or_else(broken)?,
+        rule: row.rule.clone(),
+        depth: row.depth,
         colour: Colour::from_number(row.colour).ok_or_else(broken)?,
         together_secs: row.together_secs,
         meetings: row.meetings,
@@ -223,7 +227,6 @@ fn show_contact(row: &ContactRow) -> Result<Contact, ApiError> {
 fn show_evidence(row: &EvidenceRow) -> Result<Evidence, ApiError> {
     Ok(Evidence {
         trail_stay: row.trail_stay_id,
-        stay: row.stay_id,
         venue: row.venue_name.clone(),
         point: row.point_name.clone(),
         relation: Relation::from_number(row.relation).ok_or_else(broken)?,

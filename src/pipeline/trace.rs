@@ -11,10 +11,9 @@ use uuid::Uuid;
 use super::{ACTOR, Outcome};
 use crate::app::App;
 use crate::domain::catalogue::LONGEST_STAY;
-use crate::domain::exposure::{Exposure, Relation, TrailStay, exposures};
-use crate::domain::grading::{Contact, grade};
+use crate::domain::exposure::{Exposure, Question, Relation, TrailStay, exposures};
+use crate::domain::grading::{Contact, Dwell, grade};
 use crate::domain::rule_pack::RulePack;
-use crate::domain::span::Span;
 use crate::intake::log::has_passed;
 use crate::store::cases::{self, CaseRow, TrailRow};
 use crate::store::findings::{self, Reach, Search};
@@ -98,10 +97,18 @@ async fn compute(app: &App, conn: &mut AsyncPgConnection, run: &RunRow) -> anyho
     cases::pull_trail(conn, &case, infectious, now).await?;
     let trail_rows = cases::trail(conn, case.id).await?;
     let trail = trail_rows.iter().map(TrailRow::read).collect::<Result<Vec<_>, _>>()?;
-    let relations = pack.relations();
-    let candidates = findings::candidates(conn, &searches(&trail, infectious, &relations), STAY_MAX).await?;
-    let met = exposures(case.visitor(), infectious, &trail, &candidates, &relations);
-    let contacts = grade(&met, &pack);
+    let question = Question {
+        case: case.visitor(),
+        kind: case.kind()?,
+        dates: case.dates(),
+        infectious,
+        trail: &trail,
+        pack: &pack,
+        offset: app.config.local_offset,
+    };
+    let candidates = findings::candidates(conn, &searches(&question), STAY_MAX).await?;
+    let met = exposures(&question, &candidates);
+    let contacts = grade(&question, &met, &Dwell::default());
     let (evidence, counted) = evidence(&met, &contacts);
     findings::insert_exposures(conn, run.id, &evidence, &counted).await?;
     findings::insert_contacts(conn, run.id, &contacts).await?;
@@ -128,14 +135,16 @@ fn refusal(case: &CaseRow, pack: &RulePack) -> anyhow::Result<Option<String>> {
 }
 
 /// Where candidates are looked for: around each stay of the trail, as far as the relations reach.
-pub fn searches(trail: &[TrailStay], infectious: Span, relations: &[Relation]) -> Vec<Search> {
+pub fn searches(question: &Question<'_>) -> Vec<Search> {
     let mut searches = Vec::new();
-    for stay in trail {
-        let Some(span) = stay.span.overlap(&infectious) else { continue };
-        let mut add = |reach| searches.push(Search { reach, from: span.from(), until: span.until() });
-        for relation in relations {
+    let (before, after) = question.pack.slack();
+    for stay in question.trail {
+        let Some(span) = stay.span.overlap(&question.infectious) else { continue };
+        let (from, until) = (span.from() - before, span.until() + after);
+        let mut add = |reach| searches.push(Search { reach, from, until });
+        for relation in question.pack.relations() {
             match relation {
-                Relation::SamePoint => add(Reach::Point(stay.point.to_i64())),
+                Relation::SamePoint | Relation::AfterCase => add(Reach::Point(stay.point.to_i64())),
                 Relation::SameVenue => add(Reach::Venue(stay.venue)),
                 Relation::NearbyCell => {
                     findings::grid_numbers(stay.cell).into_iter().map(Reach::Cell).for_each(&mut add);
@@ -182,7 +191,8 @@ fn digest(pack: &RulePack, evidence: &[Exposure], contacts: &[Contact]) -> Vec<u
     let mut hasher = Sha256::new();
     hasher.update(pack.name());
     for exposure in evidence {
-        hasher.update(exposure.stay_id);
+        hasher.update(exposure.stay_point.to_bytes());
+        hasher.update(exposure.stay_from.timestamp_micros().to_be_bytes());
         hasher.update(exposure.visitor.to_uuid());
         hasher.update(exposure.span.from().timestamp_micros().to_be_bytes());
         hasher.update(exposure.span.until().timestamp_micros().to_be_bytes());

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -178,7 +178,8 @@ pub async fn add_to_trail(conn: &mut AsyncPgConnection, row: &AddedStay) -> Resu
 /// The trail of a case, in order, without what was removed.
 pub async fn trail(conn: &mut AsyncPgConnection, case_id: Uuid) -> Result<Vec<TrailRow>, StoreError> {
     Ok(sql_query(
-        "select t.id, t.point_id, t.from_at, t.until_at, t.source, t.reason, coalesce(t.cell, p.cell) as cell, p.granularity, p.name as point_name,
+        "select t.id, t.point_id, t.from_at, t.until_at, t.source, t.reason, coalesce(t.cell, p.cell) as cell, p.granularity, v.category,
+                coalesce(t.row_no, p.row_no) as row_no, coalesce(t.seat, p.seat) as seat, p.name as point_name,
                 v.id as venue_id, v.name as venue_name
          from trail_stays t join points p on p.id = t.point_id join venues v on v.id = p.venue_id
          where t.case_id = $1 and t.removed_at is null order by t.from_at, t.id",
@@ -215,6 +216,15 @@ pub struct TrailRow {
     /// Number of the point's granularity.
     #[diesel(sql_type = SmallInt)]
     pub granularity: i16,
+    /// Category of the venue.
+    #[diesel(sql_type = Text)]
+    pub category: String,
+    /// Row in the vehicle.
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    pub row_no: Option<i16>,
+    /// Seat in that row.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub seat: Option<String>,
     /// Name of the point.
     #[diesel(sql_type = Text)]
     pub point_name: String,
@@ -235,6 +245,8 @@ impl TrailRow {
             venue: self.venue_id,
             cell: sound(cell_from_i64(self.cell), "points")?,
             granularity: sound(Granularity::from_number(self.granularity), "points")?,
+            category: self.category.as_str().into(),
+            row: self.row_no.and_then(|row| u16::try_from(row).ok()),
             span: sound(Span::new(self.from_at, self.until_at).ok(), "trail_stays")?,
         })
     }

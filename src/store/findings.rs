@@ -3,17 +3,21 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::StoreError;
 use super::schema::contacts;
 use super::stays::StayRow;
-use crate::domain::exposure::{Candidate, Exposure};
+use crate::domain::exposure::{Candidate, Exposure, With};
 use crate::domain::grading::Contact;
 use crate::domain::numbered::Numbered;
 use crate::domain::position::cell_to_i64;
+use crate::domain::venue::PointId;
+use crate::domain::visitor::Visitor;
 
 /// Where and when candidates are looked for.
 #[derive(Debug, Clone)]
@@ -73,17 +77,17 @@ pub async fn candidates(
              join stays s on s.point_id = w.point_id and s.until_at > w.from_at
               and s.from_at >= w.from_at - make_interval(secs => $6) and s.from_at < w.until_at
          )
-         select met.*, p.venue_id from met join points p on p.id = met.point_id",
+         select met.*, p.venue_id, p.row_no from met join points p on p.id = met.point_id",
     )
-    .bind::<Array<diesel::sql_types::Nullable<BigInt>>, _>(point)
-    .bind::<Array<diesel::sql_types::Nullable<SqlUuid>>, _>(venue)
-    .bind::<Array<diesel::sql_types::Nullable<BigInt>>, _>(cell)
+    .bind::<Array<Nullable<BigInt>>, _>(point)
+    .bind::<Array<Nullable<SqlUuid>>, _>(venue)
+    .bind::<Array<Nullable<BigInt>>, _>(cell)
     .bind::<Array<Timestamptz>, _>(searches.iter().map(|s| s.from).collect::<Vec<_>>())
     .bind::<Array<Timestamptz>, _>(searches.iter().map(|s| s.until).collect::<Vec<_>>())
     .bind::<diesel::sql_types::Double, _>(seconds(longest))
     .load(conn)
     .await?;
-    rows.into_iter().map(|row| Ok(Candidate { venue: row.venue_id, stay: row.stay.read()? })).collect()
+    rows.into_iter().map(CandidateRow::read).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a stay lasts days, far below 2^52 seconds")]
@@ -97,6 +101,15 @@ struct CandidateRow {
     stay: StayRow,
     #[diesel(sql_type = SqlUuid)]
     venue_id: Uuid,
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    row_no: Option<i16>,
+}
+
+impl CandidateRow {
+    fn read(self) -> Result<Candidate, StoreError> {
+        let row = self.row_no.and_then(|row| u16::try_from(row).ok());
+        Ok(Candidate { venue: self.venue_id, row, stay: self.stay.read()? })
+    }
 }
 
 /// Stores the evidence of a run; `counted` are the indices that met the rule of their visitor's class.
@@ -109,19 +122,25 @@ pub async fn insert_exposures(
     for (block, (rows, counted)) in exposures.chunks(BLOCK).zip(counted.chunks(BLOCK)).enumerate() {
         let first = i32::try_from(block * BLOCK).unwrap_or(i32::MAX);
         sql_query(
-            "insert into exposures (run_id, seq, trail_stay_id, stay_point_id, stay_from_at, stay_id, visitor,
-                                    relation, granularity, from_at, until_at, presence, counted)
-             select $1, $2 + row_number() over () - 1, e.* from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) as e",
+            "insert into exposures (run_id, seq, trail_stay_id, via_visitor, via_point_id, via_from_at, stay_point_id,
+                                    stay_from_at, visitor, relation, granularity, rows_apart, ended_by, from_at,
+                                    until_at, presence, counted)
+             select $1, $2 + row_number() over () - 1, e.*
+             from unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) as e",
         )
         .bind::<SqlUuid, _>(run_id)
         .bind::<Integer, _>(first)
-        .bind::<Array<SqlUuid>, _>(rows.iter().map(|e| e.trail_stay).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|e| trail_stay(&e.with)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SqlUuid>>, _>(via(rows, |(visitor, ..)| visitor.to_uuid()))
+        .bind::<Array<Nullable<BigInt>>, _>(via(rows, |(_, point, _)| point.to_i64()))
+        .bind::<Array<Nullable<Timestamptz>>, _>(via(rows, |(.., from)| from))
         .bind::<Array<BigInt>, _>(rows.iter().map(|e| e.stay_point.to_i64()).collect::<Vec<_>>())
         .bind::<Array<Timestamptz>, _>(rows.iter().map(|e| e.stay_from).collect::<Vec<_>>())
-        .bind::<Array<SqlUuid>, _>(rows.iter().map(|e| e.stay_id).collect::<Vec<_>>())
         .bind::<Array<SqlUuid>, _>(rows.iter().map(|e| e.visitor.to_uuid()).collect::<Vec<_>>())
         .bind::<Array<SmallInt>, _>(rows.iter().map(|e| e.relation.number()).collect::<Vec<_>>())
         .bind::<Array<SmallInt>, _>(rows.iter().map(|e| e.granularity.number()).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SmallInt>>, _>(rows.iter().map(|e| rows_apart(e)).collect::<Vec<_>>())
+        .bind::<Array<SmallInt>, _>(rows.iter().map(|e| e.ended_by.number()).collect::<Vec<_>>())
         .bind::<Array<Timestamptz>, _>(rows.iter().map(|e| e.span.from()).collect::<Vec<_>>())
         .bind::<Array<Timestamptz>, _>(rows.iter().map(|e| e.span.until()).collect::<Vec<_>>())
         .bind::<Array<SmallInt>, _>(rows.iter().map(|e| e.presence.number()).collect::<Vec<_>>())
@@ -130,6 +149,26 @@ pub async fn insert_exposures(
         .await?;
     }
     Ok(())
+}
+
+fn trail_stay(with: &With) -> Option<Uuid> {
+    match with {
+        With::Case(stay) => Some(*stay),
+        With::Contact(..) => None,
+    }
+}
+
+/// One part of the stays of contacts that others were exposed to.
+fn via<T>(rows: &[Exposure], part: impl Fn((Visitor, PointId, DateTime<Utc>)) -> T) -> Vec<Option<T>> {
+    let of = |exposure: &Exposure| match exposure.with {
+        With::Case(_) => None,
+        With::Contact(visitor, point, from) => Some(part((visitor, point, from))),
+    };
+    rows.iter().map(of).collect()
+}
+
+fn rows_apart(exposure: &Exposure) -> Option<i16> {
+    exposure.rows_apart.and_then(|rows| i16::try_from(rows).ok())
 }
 
 /// How many rows one statement carries.
@@ -143,8 +182,8 @@ pub async fn insert_contacts(
 ) -> Result<(), StoreError> {
     for rows in found.chunks(BLOCK) {
         sql_query(
-            "insert into contacts (run_id, visitor, class, colour, together_secs, meetings, first_at, last_at)
-             select $1, c.* from unnest($2, $3, $4, $5, $6, $7, $8) as c",
+            "insert into contacts (run_id, visitor, class, colour, together_secs, meetings, first_at, last_at, depth, rule)
+             select $1, c.* from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) as c",
         )
         .bind::<SqlUuid, _>(run_id)
         .bind::<Array<SqlUuid>, _>(rows.iter().map(|c| c.visitor.to_uuid()).collect::<Vec<_>>())
@@ -154,6 +193,8 @@ pub async fn insert_contacts(
         .bind::<Array<Integer>, _>(rows.iter().map(|c| i32::try_from(c.meetings).unwrap_or(i32::MAX)).collect::<Vec<_>>())
         .bind::<Array<Timestamptz>, _>(rows.iter().map(|c| c.first_at).collect::<Vec<_>>())
         .bind::<Array<Timestamptz>, _>(rows.iter().map(|c| c.last_at).collect::<Vec<_>>())
+        .bind::<Array<SmallInt>, _>(rows.iter().map(|c| i16::from(c.depth)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|c| c.rule.as_deref()).collect::<Vec<_>>())
         .execute(conn)
         .await?;
     }
@@ -182,6 +223,10 @@ pub struct ContactRow {
     pub last_at: DateTime<Utc>,
     /// Why the contact is left out.
     pub exclusion_reason: Option<String>,
+    /// 0: met the case; 1: met a contact of the case.
+    pub depth: i16,
+    /// Which rule of the class was met.
+    pub rule: Option<String>,
 }
 
 /// A page of a run's contacts in the order of triage: class, then time together, the longest first.
@@ -220,7 +265,7 @@ pub async fn evidence(
     visitor: Uuid,
 ) -> Result<Vec<EvidenceRow>, StoreError> {
     Ok(sql_query(
-        "select e.trail_stay_id, e.stay_id, e.relation, e.granularity, e.from_at, e.until_at, e.presence, e.counted,
+        "select e.trail_stay_id, e.relation, e.granularity, e.from_at, e.until_at, e.presence, e.counted,
                 p.name as point_name, v.name as venue_name
          from exposures e join points p on p.id = e.stay_point_id join venues v on v.id = p.venue_id
          where e.run_id = $1 and e.visitor = $2 order by e.from_at limit 500",
@@ -234,12 +279,9 @@ pub async fn evidence(
 /// One exposure with the name of its place.
 #[derive(Debug, Clone, QueryableByName)]
 pub struct EvidenceRow {
-    /// The case's stay.
-    #[diesel(sql_type = SqlUuid)]
-    pub trail_stay_id: Uuid,
-    /// The visitor's stay.
-    #[diesel(sql_type = SqlUuid)]
-    pub stay_id: Uuid,
+    /// The case's stay; none where a contact of the case was met.
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    pub trail_stay_id: Option<Uuid>,
     /// Number of a relation.
     #[diesel(sql_type = SmallInt)]
     pub relation: i16,

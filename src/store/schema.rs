@@ -93,6 +93,8 @@ diesel::table! {
         excluded_by -> Nullable<Uuid>,
         excluded_at -> Nullable<Timestamptz>,
         exclusion_reason -> Nullable<Text>,
+        depth -> SmallInt,
+        rule -> Nullable<Text>,
     }
 }
 
@@ -134,10 +136,9 @@ diesel::table! {
     exposures (run_id, seq) {
         run_id -> Uuid,
         seq -> Integer,
-        trail_stay_id -> Uuid,
+        trail_stay_id -> Nullable<Uuid>,
         stay_point_id -> BigInt,
         stay_from_at -> Timestamptz,
-        stay_id -> Uuid,
         visitor -> Uuid,
         relation -> SmallInt,
         granularity -> SmallInt,
@@ -145,6 +146,11 @@ diesel::table! {
         until_at -> Timestamptz,
         presence -> SmallInt,
         counted -> Bool,
+        via_visitor -> Nullable<Uuid>,
+        via_point_id -> Nullable<BigInt>,
+        via_from_at -> Nullable<Timestamptz>,
+        ended_by -> SmallInt,
+        rows_apart -> Nullable<SmallInt>,
     }
 }
 
@@ -329,6 +335,8 @@ diesel::table! {
         lng_deg -> Nullable<Double>,
         is_mobile -> Bool,
         expires_at -> Nullable<Timestamptz>,
+        row_no -> Nullable<SmallInt>,
+        seat -> Nullable<Text>,
     }
 }
 
@@ -506,6 +514,8 @@ diesel::table! {
         added_at -> Timestamptz,
         removed_at -> Nullable<Timestamptz>,
         cell -> Nullable<BigInt>,
+        row_no -> Nullable<SmallInt>,
+        seat -> Nullable<Text>,
     }
 }
 

@@ -146,6 +146,7 @@ pub(super) fn relation(lang: Lang, relation: Relation) -> &'static str {
         Relation::SamePoint => lang.say("同一点位", "same point"),
         Relation::SameVenue => lang.say("同一场所", "same venue"),
         Relation::NearbyCell => lang.say("邻近网格", "nearby cell"),
+        Relation::AfterCase => lang.say("同一点位,病例离开后", "same point, after the case left"),
     }
 }
 

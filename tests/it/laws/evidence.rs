@@ -68,9 +68,9 @@ async fn the_database_takes_no_assignment_without_evidence() {
 
     // The evidence of somebody else, under person 4's name.
     let borrowed = format!(
-        "insert into exposures (run_id, seq, trail_stay_id, stay_point_id, stay_from_at, stay_id, visitor, relation,
+        "insert into exposures (run_id, seq, trail_stay_id, stay_point_id, stay_from_at, visitor, relation,
                                 granularity, from_at, until_at, presence, counted)
-         select run_id, seq + 1000, trail_stay_id, stay_point_id, stay_from_at, stay_id, '{}', relation, granularity,
+         select run_id, seq + 1000, trail_stay_id, stay_point_id, stay_from_at, '{}', relation, granularity,
                 from_at, until_at, presence, counted from exposures where visitor = '{}'",
         app.visitor(4).to_uuid(),
         app.visitor(2).to_uuid()
@@ -105,9 +105,9 @@ async fn a_contradicted_stay_is_no_evidence_whoever_writes_the_exposure() {
     assert_eq!(app.sql(&forged_contact(&story, 5)).await, Ok(1));
     let forged = |presence: i16| {
         format!(
-            "insert into exposures (run_id, seq, trail_stay_id, stay_point_id, stay_from_at, stay_id, visitor, relation,
+            "insert into exposures (run_id, seq, trail_stay_id, stay_point_id, stay_from_at, visitor, relation,
                                     granularity, from_at, until_at, presence, counted)
-             select '{}', 1000, t.id, s.point_id, s.from_at, s.id, s.visitor, 0, 1, s.from_at,
+             select '{}', 1000, t.id, s.point_id, s.from_at, s.visitor, 0, 1, s.from_at,
                     s.from_at + interval '1 minute', {presence}, true
              from stays s, trail_stays t where s.visitor = '{}' and t.point_id = s.point_id",
             story.run,

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use placecode::domain::access::Role;
-use placecode::domain::exposure::{Candidate, TrailStay, exposures};
-use placecode::domain::grading::grade;
+use placecode::domain::case::{CaseDates, CaseKind};
+use placecode::domain::exposure::{Candidate, Question, TrailStay, exposures};
+use placecode::domain::grading::{Dwell, grade};
 use placecode::domain::rule_pack::RulePack;
 use placecode::domain::scan::{Direction, Presence, Scan};
 use placecode::domain::span::Span;
@@ -137,6 +138,10 @@ fn at<'a>(places: &'a [At], stay: &Stay) -> &'a At {
     places.iter().find(|at| at.point == stay.point.to_i64()).unwrap()
 }
 
+fn candidate(stay: &Stay, places: &[At]) -> Candidate {
+    Candidate { stay: stay.clone(), venue: at(places, stay).venue, row: None }
+}
+
 fn by_domain(
     case: Visitor,
     infectious: Span,
@@ -153,14 +158,19 @@ fn by_domain(
             venue: at(places, stay).venue,
             cell: stay.cell,
             granularity: at(places, stay).granularity,
+            category: "mall".into(),
+            row: None,
             span: stay.span,
         })
         .collect();
-    let candidates: Vec<Candidate> =
-        stays.iter().map(|stay| Candidate { stay: stay.clone(), venue: at(places, stay).venue }).collect();
-    let met = exposures(case, infectious, &trail, &candidates, &pack.relations());
+    let candidates: Vec<Candidate> = stays.iter().map(|stay| candidate(stay, places)).collect();
+    let dates = CaseDates { onset_at: None, sampled_at: infectious.until(), isolated_at: None };
+    let offset = chrono::FixedOffset::east_opt(8 * 3600).unwrap();
+    let (kind, trail) = (CaseKind::Confirmed, trail.as_slice());
+    let question = Question { case, kind, dates, infectious, trail, pack, offset };
+    let met = exposures(&question, &candidates);
     let word = |class| json!(class).as_str().unwrap().to_owned();
-    let graded = grade(&met, pack);
+    let graded = grade(&question, &met, &Dwell::default());
     let mut found: Vec<_> =
         graded.iter().map(|c| (c.visitor.to_hex(), word(c.class), c.together_secs)).collect();
     found.sort();

@@ -248,8 +248,8 @@ fn millis(times: &mut [Duration]) -> f64 {
 fn trail_stay(stay: &Stay) -> TrailStay {
     TrailStay {
         id: stay.id,
-        point: stay.point,
-        venue: Uuid::from_u128(2),
+        point: Some(stay.point),
+        venue: Some(Uuid::from_u128(2)),
         cell: stay.cell,
         granularity: Granularity::Hall,
         category: "other".into(),

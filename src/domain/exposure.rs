@@ -51,10 +51,11 @@ impl Numbered for Relation {
 pub struct TrailStay {
     /// Its place in the case's trail.
     pub id: Uuid,
-    /// Where.
-    pub point: PointId,
-    /// The venue of that point.
-    pub venue: Uuid,
+    /// Where; unknown where an investigator knows no more than the venue or the address. What is unknown is the same
+    /// as nothing, and so grades nobody upward.
+    pub point: Option<PointId>,
+    /// The venue of that point; unknown where no more is known than the address.
+    pub venue: Option<Uuid>,
     /// The cell of that point.
     pub cell: CellIndex,
     /// How close together people are there.
@@ -170,9 +171,9 @@ pub fn exposures(question: &Question<'_>, candidates: &[Candidate]) -> Vec<Expos
 
 /// How near a candidate is to a stay of the case; `None` when it is not.
 pub fn relation(at: &TrailStay, candidate: &Candidate) -> Option<Relation> {
-    if at.point == candidate.stay.point {
+    if at.point == Some(candidate.stay.point) {
         Some(Relation::SamePoint)
-    } else if at.venue == candidate.venue {
+    } else if at.venue == Some(candidate.venue) {
         Some(Relation::SameVenue)
     } else if grid_cells(at.cell).contains(&grid_cell(candidate.stay.cell)?) {
         Some(Relation::NearbyCell)
@@ -204,7 +205,9 @@ impl<'a> TrailIndex<'a> {
         let all: Vec<_> = trail.iter().filter_map(infectious_part).collect();
         let mut by_point: HashMap<_, Vec<_>> = HashMap::new();
         for entry in &all {
-            by_point.entry(entry.0.point).or_default().push(*entry);
+            if let Some(point) = entry.0.point {
+                by_point.entry(point).or_default().push(*entry);
+            }
         }
         Self { by_point, all, wide: relations.iter().any(|relation| *relation != Relation::SamePoint) }
     }

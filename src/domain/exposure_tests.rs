@@ -31,8 +31,8 @@ fn trail_stay(point: u64, from: i64, mins: i64) -> TrailStay {
     let stay = Uuid::from_u128(u128::from(point) << 64 | u128::from(from.unsigned_abs()));
     TrailStay {
         id: stay,
-        point: id,
-        venue,
+        point: Some(id),
+        venue: Some(venue),
         cell,
         granularity: Granularity::Room,
         category: "other".into(),

@@ -144,8 +144,10 @@ pub fn searches(question: &Question<'_>) -> Vec<Search> {
         let mut add = |reach| searches.push(Search { reach, from, until });
         for relation in question.pack.relations() {
             match relation {
-                Relation::SamePoint | Relation::AfterCase => add(Reach::Point(stay.point.to_i64())),
-                Relation::SameVenue => add(Reach::Venue(stay.venue)),
+                Relation::SamePoint | Relation::AfterCase => {
+                    stay.point.map(|point| Reach::Point(point.to_i64())).into_iter().for_each(&mut add);
+                }
+                Relation::SameVenue => stay.venue.map(Reach::Venue).into_iter().for_each(&mut add),
                 Relation::NearbyCell => {
                     findings::grid_numbers(stay.cell).into_iter().map(Reach::Cell).for_each(&mut add);
                 }
@@ -177,7 +179,7 @@ fn summary(trail: &[TrailStay], met: &[Exposure], contacts: &[Contact]) -> serde
     }
     serde_json::json!({
         "trail_stays": trail.len(),
-        "places": trail.iter().map(|stay| stay.venue).collect::<BTreeSet<Uuid>>().len(),
+        "places": trail.iter().filter_map(|stay| stay.venue).collect::<BTreeSet<Uuid>>().len(),
         "exposures": met.len(),
         "exposed_visitors": met.iter().map(|exposure| exposure.visitor).collect::<BTreeSet<_>>().len(),
         "contacts": contacts.len(),

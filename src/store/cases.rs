@@ -241,8 +241,8 @@ impl TrailRow {
     pub fn read(&self) -> Result<TrailStay, StoreError> {
         Ok(TrailStay {
             id: self.id,
-            point: sound(PointId::from_i64(self.point_id), "trail_stays")?,
-            venue: self.venue_id,
+            point: Some(sound(PointId::from_i64(self.point_id), "trail_stays")?),
+            venue: Some(self.venue_id),
             cell: sound(cell_from_i64(self.cell), "points")?,
             granularity: sound(Granularity::from_number(self.granularity), "points")?,
             category: self.category.as_str().into(),

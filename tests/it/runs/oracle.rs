@@ -154,8 +154,8 @@ fn by_domain(
         .filter(|stay| stay.visitor == case && stay.presence != Presence::Contradicted)
         .map(|stay| TrailStay {
             id: stay.id,
-            point: stay.point,
-            venue: at(places, stay).venue,
+            point: Some(stay.point),
+            venue: Some(at(places, stay).venue),
             cell: stay.cell,
             granularity: at(places, stay).granularity,
             category: "mall".into(),

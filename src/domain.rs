@@ -35,6 +35,7 @@ pub mod stay;
 mod symbols;
 pub mod token;
 pub mod travel;
+pub mod trial;
 pub mod usage;
 pub mod venue;
 pub mod visitor;

@@ -6,7 +6,7 @@ mod read;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use h3o::CellIndex;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -17,13 +17,15 @@ pub use self::form::{
     InvalidTrial, PLACES_MAX, STAYS_MAX, TRAIL_MAX, Trial, TrialCase, TrialPlace, TrialStay, TrialTrailStay,
 };
 
-use super::exposure::{Candidate, Exposure, Question, Relation, TrailStay, With, exposures};
-use super::grading::{Contact, Dwell, grade};
+use super::case::infectious;
+use super::exposure::{Candidate, Exposure, Question, Relation, TrailStay, With};
+use super::grading::Contact;
 use super::position::{POINT_RESOLUTION, Position};
 use super::rule_pack::{Class, Colour, RulePack};
 use super::scan::Presence;
 use super::span::Span;
 use super::stay::{EndedBy, Stay};
+use super::tracing::{Place, trace};
 use super::venue::{Granularity, PointId};
 use super::visitor::Visitor;
 
@@ -101,32 +103,23 @@ impl Trial {
             case: visitor(&self.case.who),
             kind: self.case.kind,
             dates,
-            infectious: dates.infectious(pack.before_onset(), pack.before_sample(), self.now),
+            infectious: infectious(&dates, pack, self.now, self.local_offset),
             trail: &trail,
             pack,
             offset: self.local_offset,
         };
-        let (met, contacts) = traced(&question, &candidates);
+        let places = ground.by_id.values().map(|spot| (spot.point, spot.place())).collect();
+        let found = trace(&question, &candidates, &places);
         let names = Names::of(self);
         Ok(TrialAnswer {
             infectious: TrialSpan { from: question.infectious.from(), until: question.infectious.until() },
-            contacts: contacts.iter().map(|contact| names.contact(contact, &met, &ground)).collect(),
+            contacts: found
+                .contacts
+                .iter()
+                .map(|one| names.contact(one, &found.exposures, &ground))
+                .collect(),
         })
     }
-}
-
-fn traced(question: &Question<'_>, candidates: &[Candidate]) -> (Vec<Exposure>, Vec<Contact>) {
-    let met = exposures(question, candidates);
-    let mut dwell = Dwell::default();
-    for at in question.trail {
-        dwell.stays.entry(question.case).or_default().push((at.cell, at.span));
-    }
-    for candidate in candidates {
-        let stay = &candidate.stay;
-        dwell.stays.entry(stay.visitor).or_default().push((stay.cell, stay.span));
-    }
-    let contacts = grade(question, &met, &dwell);
-    (met, contacts)
 }
 
 /// A label becomes a visitor that nobody is: no channel makes pseudonyms so.
@@ -254,6 +247,10 @@ impl<'a> Ground<'a> {
 }
 
 impl Spot {
+    fn place(&self) -> Place {
+        Place { granularity: self.granularity, category: self.category.clone() }
+    }
+
     /// A stay of which no more is known than the cell: nobody meets the case at a point of it.
     fn somewhere(cell: CellIndex) -> Self {
         Self {
@@ -280,8 +277,7 @@ impl TrialPlace {
     }
 }
 
-/// The time of a stay; one without an end lasts until now. A stay of no length lasts a microsecond, as a span is
-/// never empty.
+/// The time of a stay; one without an end lasts until now, and one of no length is a moment.
 fn span(
     from: DateTime<Utc>,
     until: Option<DateTime<Utc>>,
@@ -292,8 +288,7 @@ fn span(
     if until < from {
         return Err(InvalidTrial::new(path, "lies before `from`"));
     }
-    Span::new(from, until.max(from + TimeDelta::microseconds(1)))
-        .map_err(|error| InvalidTrial::new(path, error))
+    Ok(Span::new(from, until).unwrap_or(Span::moment(from)))
 }
 
 /// The labels behind the visitors.

@@ -36,6 +36,7 @@ mod symbols;
 pub mod token;
 pub mod tracing;
 pub mod travel;
+pub mod trial;
 pub mod usage;
 pub mod venue;
 pub mod visitor;

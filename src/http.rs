@@ -41,6 +41,7 @@ pub mod serve;
 pub mod sessions;
 pub mod shed;
 pub mod trails;
+pub mod trial;
 pub mod venue_changes;
 pub mod venue_counts;
 pub mod venue_forms;

@@ -4,6 +4,7 @@ mod audit;
 mod cases;
 mod categories;
 mod codes;
+mod conformance;
 mod contact_file;
 mod demo;
 mod divisions;
@@ -133,6 +134,9 @@ enum Role {
     /// Manage rule packs.
     #[command(subcommand)]
     Packs(Packs),
+    /// Put the cases of the conformance suite to this program, or to any other over HTTP.
+    #[command(subcommand)]
+    Conformance(Conformance),
     /// Check the audit log.
     #[command(subcommand)]
     Audit(Audit),
@@ -202,6 +206,13 @@ enum Packs {
 }
 
 #[derive(Subcommand, Debug)]
+enum Conformance {
+    /// Put every case, and print what differs.
+    #[command(after_help = conformance::EXAMPLES)]
+    Run(conformance::RunArgs),
+}
+
+#[derive(Subcommand, Debug)]
 enum Audit {
     /// Verify the hash chain; the first broken entry is named.
     Verify(audit::VerifyArgs),
@@ -247,6 +258,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Cases(Cases::Withdraw(args)) => cases::withdraw(&args).await?,
         Role::Trace(args) => trace::compute(&args).await?,
         Role::Packs(Packs::Load(args)) => packs::load(&args).await?,
+        Role::Conformance(Conformance::Run(args)) => return conformance::run(&args).await,
         Role::Audit(Audit::Verify(args)) => audit::verify(&args).await?,
         Role::Completions { shell } => {
             let mut script = Vec::new();

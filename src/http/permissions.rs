@@ -67,6 +67,14 @@ impl Permission for Investigate {
     const ROLES: &'static [Role] = &[Role::Investigator];
 }
 
+/// Try rule packs on stays that are given.
+#[derive(Debug)]
+pub struct TryPacks;
+
+impl Permission for TryPacks {
+    const ROLES: &'static [Role] = &[Role::Investigator, Role::Administrator];
+}
+
 /// See cases, runs and contacts.
 #[derive(Debug)]
 pub struct SeeCases;

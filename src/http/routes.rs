@@ -9,7 +9,8 @@ use super::permissions as may;
 use super::{
     accounts, admin, alarms, applicants, audit, cases, categories, channels, codes, contacts, duplicates,
     health, inspections, letters, organisations, posters, register_export, runs, scan_batches, scan_log,
-    scans, screens, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors,
+    scans, screens, sessions, trails, trial, venue_counts, venue_life, venue_staff, venues, visitor_cards,
+    visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -101,6 +102,7 @@ pub const API: &[Route] = &[
     (Method::PUT, "/v1/channels/{id}", Access::Roles(may::Administer::ROLES)),
     (Method::PUT, "/v1/issuers/{id}", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/rule-packs", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/rule-packs/trial", Access::Roles(may::TryPacks::ROLES)),
     (Method::GET, "/v1/audit", Access::Roles(may::ReadAudit::ROLES)),
 ];
 
@@ -176,6 +178,7 @@ pub fn api(config: &mut ServiceConfig) {
             .service(letters::stop_letters)
             .service(letters::send_again)
             .configure(administration)
+            .configure(trial::routes)
             .service(audit::read_audit),
     );
 }

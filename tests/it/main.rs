@@ -14,6 +14,7 @@ mod bad_input;
 mod browser;
 mod cli;
 mod codes;
+mod conformance;
 mod door;
 mod drain;
 mod exports;

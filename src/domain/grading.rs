@@ -2,6 +2,7 @@
 
 mod amount;
 mod counting;
+mod explain;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,6 +11,7 @@ use chrono::{DateTime, Utc};
 use h3o::CellIndex;
 
 use self::counting::{Counting, Met};
+pub use self::explain::{Judged, Verdict, explain};
 use super::exposure::{Exposure, Question, instant, span};
 use super::rule_pack::{Class, ClassRule, Colour, Secondary};
 use super::span::Span;

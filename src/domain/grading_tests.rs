@@ -12,15 +12,21 @@ use chrono::{FixedOffset, TimeDelta};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-fn at(mins: i64) -> DateTime<Utc> {
+pub(super) fn at(mins: i64) -> DateTime<Utc> {
     "2026-03-02T00:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(mins)
 }
 
-fn pack() -> RulePack {
+pub(super) fn pack() -> RulePack {
     RulePack::parse(include_str!("../../policies/baseline-1.toml")).unwrap()
 }
 
-fn exposure(who: u128, from: i64, mins: i64, granularity: Granularity, presence: Presence) -> Exposure {
+pub(super) fn exposure(
+    who: u128,
+    from: i64,
+    mins: i64,
+    granularity: Granularity,
+    presence: Presence,
+) -> Exposure {
     Exposure {
         with: With::Case(Uuid::nil()),
         stay_point: PointId::new(1).unwrap(),
@@ -37,15 +43,16 @@ fn exposure(who: u128, from: i64, mins: i64, granularity: Granularity, presence:
     }
 }
 
-fn graded(exposures: &[Exposure]) -> Vec<Contact> {
-    let pack = pack();
+pub(super) fn question(pack: &RulePack) -> Question<'_> {
     let dates = CaseDates { onset_at: None, sampled_at: at(0), isolated_at: None };
     let infectious = Span::new(at(-20_000), at(20_000)).unwrap();
     let case = Visitor::from_uuid(Uuid::from_u128(1));
     let offset = FixedOffset::east_opt(8 * 3600).unwrap();
-    let kind = CaseKind::Asymptomatic;
-    let question = Question { case, kind, dates, infectious, trail: &[], pack: &pack, offset };
-    grade(&question, exposures, &Dwell::default())
+    Question { case, kind: CaseKind::Asymptomatic, dates, infectious, trail: &[], pack, offset }
+}
+
+pub(super) fn graded(exposures: &[Exposure]) -> Vec<Contact> {
+    grade(&question(&pack()), exposures, &Dwell::default())
 }
 
 fn classes(exposures: &[Exposure]) -> Vec<Class> {

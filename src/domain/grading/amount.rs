@@ -86,6 +86,17 @@ impl<'a> Amount<'a> {
     /// Whether these meetings together are as much as the class asks for. No meeting at all never is, not even for
     /// a class that asks for zero minutes.
     pub(super) fn is_reached(&self, meetings: &mut Vec<Shared>) -> bool {
+        let needed = i64::from(self.rule.together_mins) * MINUTE * WHOLE;
+        let most = self.most(meetings);
+        most.is_some_and(|most| if self.rule.more_than { most > needed } else { most >= needed })
+    }
+
+    /// The most weighed seconds that count, rounded down.
+    pub(super) fn most_secs(&self, meetings: &mut Vec<Shared>) -> i64 {
+        self.most(meetings).unwrap_or(0) / WHOLE / 1_000_000
+    }
+
+    fn most(&self, meetings: &mut Vec<Shared>) -> Option<i64> {
         if self.rule.joined || self.time.sampling.is_some() {
             self.join(meetings);
         }
@@ -93,15 +104,13 @@ impl<'a> Amount<'a> {
             *meetings = self.sampled(sampling, meetings);
         }
         let amounts = meetings.iter().map(|meeting| self.weighed(*meeting));
-        let most = match (self.rule.within_hours, self.rule.within) {
+        match (self.rule.within_hours, self.rule.within) {
             (Some(hours), _) => self.most_within(meetings, i64::from(hours) * 60 * MINUTE),
             (None, None | Some(Within::Meeting)) => amounts.max(),
             (None, Some(Within::Period)) => (!meetings.is_empty()).then(|| amounts.sum()),
             (None, Some(Within::DayUtc)) => self.most_in_a_day(meetings, Clock::Utc),
             (None, Some(Within::DayLocal)) => self.most_in_a_day(meetings, Clock::Local),
-        };
-        let needed = i64::from(self.rule.together_mins) * MINUTE * WHOLE;
-        most.is_some_and(|most| if self.rule.more_than { most > needed } else { most >= needed })
+        }
     }
 
     /// A meeting cut where its weight changes: from, until and weight of each piece.

@@ -75,6 +75,12 @@ impl<'a> Counting<'a> {
         true
     }
 
+    /// The most seconds that count of one visitor's exposures.
+    pub(super) fn most_secs(&self, exposures: &[Exposure]) -> i64 {
+        let mut times = exposures.iter().filter_map(|exposure| self.counts(exposure)).collect();
+        self.amount.most_secs(&mut times)
+    }
+
     /// Whether the case was met in enough different stays of the visitor.
     fn meets_often(&self, evidence: &[usize], exposures: &[Exposure]) -> bool {
         self.rule.meetings_min.is_none_or(|least| {

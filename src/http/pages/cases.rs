@@ -160,14 +160,16 @@ pub(super) fn short(id: uuid::Uuid) -> String {
     text.chars().skip(24).collect()
 }
 
-fn time_field(name: &str, label: &str, value: &str, required: bool) -> Markup {
+/// A field for local date and time.
+pub(super) fn time_field(name: &str, label: &str, value: &str, required: bool) -> Markup {
     html! {
         label for=(name) { (label) }
         input id=(name) name=(name) type="datetime-local" value=(value) required[required];
     }
 }
 
-fn kind_word(kind: CaseKind) -> &'static str {
+/// The value that stands for a kind of case in a form.
+pub(super) fn kind_word(kind: CaseKind) -> &'static str {
     match kind {
         CaseKind::Confirmed => "confirmed",
         CaseKind::Suspected => "suspected",

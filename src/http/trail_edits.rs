@@ -158,7 +158,9 @@ pub async fn edit(
     let is_timed = form.from.is_some() || form.until.is_some();
     if is_timed {
         let (from, until) = (form.from.unwrap_or(before.from_at), form.until.unwrap_or(before.until_at));
-        let span = span(Some(from), Some(until), now)?;
+        // A scanned stay that goes on ends at an assumed time, which may lie ahead.
+        let latest = if form.until.is_none() { now.max(before.until_at) } else { now };
+        let span = span(Some(from), Some(until), latest)?;
         (word.from_at, word.until_at) = (span.from(), span.until());
     }
     if form.row.is_some() || form.seat.is_some() {

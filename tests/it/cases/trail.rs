@@ -118,7 +118,7 @@ async fn what_no_stay_can_be_is_refused_and_changes_nothing() {
         (word(None, Some(story.ago(300))), "until"),
         (word(None, Some(story.ago(-10))), "until"),
         (word(Some(story.ago(49 * 60 + 120)), Some(story.ago(120))), "until"),
-        (json!({ "source": "scan", "reason": "扫码" }), "source"),
+        (json!({ "source": "scan", "reason": "扫码记录" }), "source"),
         (json!({ "reason": "监控" }), "source"),
         (json!({ "source": "camera", "reason": "x" }), "reason"),
         (json!({ "source": "ticket", "reason": "车票", "row": 3 }), "row"),
@@ -151,7 +151,7 @@ async fn only_investigators_of_the_jurisdiction_may_touch_a_trail_and_only_of_an
     (added["code"], added["from"], added["until"]) =
         (json!(story.teahouse.code), story.ago(60), story.ago(30));
     let correction = json!({
-        "kind": "asymptomatic", "sampled_at": story.ago(240), "authority": "疾控", "reason": "更正",
+        "kind": "asymptomatic", "sampled_at": story.ago(240), "authority": "疾控", "reason": "更正资料",
     });
     let elsewhere = story.app.staff(Role::Investigator, "420100").await;
     let officer = story.app.staff(Role::ReleasingOfficer, "410100").await;

@@ -168,6 +168,8 @@ async fn enter_register(conn: &mut AsyncPgConnection) {
         lng_deg: None,
         is_mobile: false,
         expires_at: None,
+        row_no: None,
+        seat: None,
     };
     let rows: Vec<PointRow> = (0..=POINTS).map(point).collect();
     register::insert_points(conn, &rows).await.unwrap();

@@ -1,6 +1,7 @@
 //! The subcommands of the binary: the command line, and one file per role.
 
 mod audit;
+mod case_import;
 mod cases;
 mod categories;
 mod codes;
@@ -193,6 +194,9 @@ enum Scans {
 enum Cases {
     /// Enter a case that a health authority has reported; prints its id.
     Report(Box<cases::ReportArgs>),
+    /// Enter the cases of a line list (CSV), all of them or none.
+    #[command(after_help = case_import::EXAMPLES)]
+    Import(Box<case_import::ImportArgs>),
     /// List the cases of a division, the newest first.
     List(cases::ListArgs),
     /// Take a case back, with everything that hangs on it.
@@ -254,6 +258,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Categories(args) => categories::categories(&args)?,
         Role::Scans(Scans::Import(args)) => return Ok(imported(scans::import(&args).await?)),
         Role::Cases(Cases::Report(args)) => cases::report(&args).await?,
+        Role::Cases(Cases::Import(args)) => return Ok(imported(case_import::import(&args).await?)),
         Role::Cases(Cases::List(args)) => cases::list(&args).await?,
         Role::Cases(Cases::Withdraw(args)) => cases::withdraw(&args).await?,
         Role::Trace(args) => trace::compute(&args).await?,

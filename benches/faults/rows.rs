@@ -63,5 +63,7 @@ pub fn point(id: i64, venue_id: Uuid, position: Position, now: DateTime<Utc>) ->
         lng_deg: None,
         is_mobile: false,
         expires_at: None,
+        row_no: None,
+        seat: None,
     }
 }

@@ -6,24 +6,39 @@ use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::auth::{Actor, Staff};
 use super::error::ApiError;
 use super::permissions::{Investigate, SeeCases};
 use super::venue_forms::text;
-use super::web::Web;
+use super::web::{Web, next_page};
 use super::write::{Reply, Write};
+use super::{case_corrections, case_import, trails};
 use crate::domain::case::{CaseDates, CaseKind};
 use crate::domain::numbered::Numbered;
 use crate::domain::venue::Division;
 use crate::domain::visitor::Visitor;
-use crate::store::cases::{self, CaseRow};
+use crate::store::cases::{self, CaseFilter, CaseRow};
 use crate::store::looks::{self, Look};
 use crate::store::{access, audit};
 
 /// How many cases one page of a list holds.
 pub const PAGE: i64 = 50;
+
+/// Mounts what is done with cases and their trails.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .service(report_case)
+        .service(list_cases)
+        .service(case_import::import_cases)
+        .service(see_case)
+        .service(case_corrections::correct_case)
+        .service(case_corrections::see_case_changes)
+        .configure(trails::routes)
+        .service(withdraw_case);
+}
 
 /// A report of a case.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -43,6 +58,8 @@ pub struct NewCase {
     pub authority: String,
     /// Whose case it is: GB/T 2260 code.
     pub division: String,
+    /// The number under which the authority knows it, up to 100 characters; it has each once.
+    pub case_no: Option<String>,
 }
 
 /// A case as staff see it: without the person.
@@ -62,16 +79,24 @@ pub struct Case {
     pub authority: String,
     /// Whose case it is.
     pub division: String,
+    /// The number under which the authority knows it.
+    pub case_no: Option<String>,
     /// When it was reported.
     pub reported_at: DateTime<Utc>,
     /// When it was taken back.
     pub withdrawn_at: Option<DateTime<Utc>>,
 }
 
-/// Which page of a list.
-#[derive(Debug, Deserialize, IntoParams)]
+/// Which cases, and which page of the list.
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct CaseList {
+    /// Only of this division (GB/T 2260) and all inside it; the caller's own when absent.
+    pub division: Option<String>,
+    /// `true`: only those taken back; `false`: only the others.
+    pub withdrawn: Option<bool>,
+    /// Only those reported at or after this.
+    pub reported_since: Option<DateTime<Utc>>,
     /// The id of the last case of the page before.
     pub before: Option<Uuid>,
 }
@@ -107,13 +132,30 @@ pub(crate) async fn list_cases(
     staff: Staff<SeeCases>,
     list: Query<CaseList>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut conn = web.app.store.conn().await?;
-    let rows = cases::page(&mut conn, &staff.0.division, list.before, PAGE).await?;
+    let rows = page(&web, &staff.0, &list).await?;
     let mut response = HttpResponse::Ok();
     if let Some(last) = rows.last().filter(|_| rows.len() == usize::try_from(PAGE).unwrap_or(0)) {
-        response.insert_header(("Link", format!("</v1/cases?before={}>; rel=\"next\"", last.id)));
+        let query = [
+            ("division", list.division.clone()),
+            ("withdrawn", list.withdrawn.map(|withdrawn| withdrawn.to_string())),
+            ("reported_since", list.reported_since.map(|since| since.to_rfc3339())),
+            ("before", Some(last.id.to_string())),
+        ];
+        response.insert_header(next_page("/v1/cases", &query));
     }
     Ok(response.json(rows.iter().map(show).collect::<Result<Vec<_>, _>>()?))
+}
+
+/// A page of cases that the caller may see.
+pub async fn page(web: &Web, actor: &Actor, list: &CaseList) -> Result<Vec<CaseRow>, ApiError> {
+    let division = match list.division.as_deref().filter(|text| !text.is_empty()) {
+        Some(text) => text.parse().map_err(|error| ApiError::invalid("division", error))?,
+        None => actor.division,
+    };
+    actor.within(web, &division, &format!("cases of {division}")).await?;
+    let filter = CaseFilter { division, withdrawn: list.withdrawn, reported_since: list.reported_since };
+    let mut conn = web.app.store.conn().await?;
+    Ok(cases::page(&mut conn, &filter, list.before, PAGE).await?)
 }
 
 /// One case, without person and trail.
@@ -192,6 +234,7 @@ pub async fn report(
         withdrawn_by: None,
         withdrawn_at: None,
         withdrawal_reason: None,
+        case_no: form.case_no.as_deref().map(|number| text("case_no", number, 1, 100)).transpose()?,
     };
     cases::insert(conn, &row).await?;
     let act = audit::Act {
@@ -257,6 +300,7 @@ pub fn show(row: &CaseRow) -> Result<Case, ApiError> {
         isolated_at: row.isolated_at,
         authority: row.authority.clone(),
         division: row.division.clone(),
+        case_no: row.case_no.clone(),
         reported_at: row.reported_at,
         withdrawn_at: row.withdrawn_at,
     })

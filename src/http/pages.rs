@@ -4,6 +4,9 @@ mod alarms;
 mod apply;
 mod audit;
 mod case;
+mod case_correct;
+mod case_trail;
+mod case_trail_form;
 mod cases;
 mod code;
 mod contacts;
@@ -114,6 +117,11 @@ pub const PAGES: &[Route] = &[
     (Method::POST, "/cases", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/cases/new", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/cases/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/cases/{id}/edit", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/cases/{id}/edit", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/cases/{id}/trail", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/cases/{id}/trail", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/cases/{id}/trail/{stay}", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/cases/{id}/runs", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/cases/{id}/withdrawal", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/runs/{id}", Access::Roles(may::SeeCases::ROLES)),
@@ -133,6 +141,7 @@ pub const PAGES: &[Route] = &[
 /// Mounts the pages. The place code stands last, since its route has no first part of its own.
 pub fn configure(config: &mut ServiceConfig) {
     at_doors(config);
+    of_cases(config);
     config
         .service(home::show)
         .service(home::style)
@@ -181,12 +190,6 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(inspection::script)
         .service(alarms::close)
         .service(inspect::decide)
-        .service(cases::list)
-        .service(cases::blank)
-        .service(cases::report)
-        .service(case::show)
-        .service(case::compute)
-        .service(case::withdraw)
         .service(run::show)
         .service(run::propose)
         .service(contacts::list)
@@ -199,6 +202,22 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(audit::show)
         .service(scan::show)
         .service(scan::take);
+}
+
+/// Cases and their trails.
+fn of_cases(config: &mut ServiceConfig) {
+    config
+        .service(cases::list)
+        .service(cases::blank)
+        .service(cases::report)
+        .service(case::show)
+        .service(case_correct::show)
+        .service(case_correct::take)
+        .service(case_trail::show)
+        .service(case_trail::add)
+        .service(case_trail::say)
+        .service(case::compute)
+        .service(case::withdraw);
 }
 
 /// What visitors show at a door, and what staff do with it.

@@ -40,6 +40,10 @@ pub struct NewPoint {
     pub lng_deg: Option<f64>,
     /// Whether it moves along a line, as a carriage, bus or taxi does; so when absent and it is a vehicle.
     pub mobile: Option<bool>,
+    /// Which row of a vehicle it is, 1 to 999.
+    pub row: Option<i16>,
+    /// Which seat of that row, up to 8 characters.
+    pub seat: Option<String>,
 }
 
 /// A stop of a line.
@@ -63,6 +67,8 @@ impl NewPoint {
         let granularity = self.granularity.or(category.map(|category| category.granularity));
         let granularity = granularity.unwrap_or(Granularity::Hall);
         let is_mobile = self.mobile.unwrap_or(granularity == Granularity::Vehicle);
+        let in_vehicle = is_mobile || matches!(granularity, Granularity::Vehicle);
+        let (row_no, seat) = row_and_seat(self.row, self.seat.as_deref(), in_vehicle)?;
         let home = position_of(venue)?;
         let own = position("points.position", self.lat_deg, self.lng_deg)?;
         if let Some(own) = own {
@@ -85,8 +91,33 @@ impl NewPoint {
             lng_deg: own.map(|own| own.lng_deg()),
             is_mobile,
             expires_at: None,
+            row_no,
+            seat,
         })
     }
+}
+
+/// A row and a seat of a vehicle; a seat is one of a row.
+pub fn row_and_seat(
+    row: Option<i16>,
+    seat: Option<&str>,
+    in_vehicle: bool,
+) -> Result<(Option<i16>, Option<String>), ApiError> {
+    let seat = seat.filter(|seat| !seat.trim().is_empty());
+    match (row, seat) {
+        (None, None) => return Ok((None, None)),
+        (None, Some(_)) => return Err(ApiError::invalid("row", "is needed beside a seat")),
+        (Some(row), _) if !(1..=999).contains(&row) => {
+            return Err(ApiError::invalid("row", "must lie between 1 and 999"));
+        }
+        (Some(_), _) if !in_vehicle => {
+            let reason =
+                "stands for a row of a vehicle: the place must move, or its granularity be `vehicle`";
+            return Err(ApiError::invalid("row", reason));
+        }
+        (Some(_), _) => {}
+    }
+    Ok((row, seat.map(|seat| text("seat", seat, 1, 8)).transpose()?))
 }
 
 /// Refuses points that hang elsewhere than their venue is.

@@ -9,8 +9,7 @@ use super::permissions as may;
 use super::{
     accounts, admin, alarms, applicants, audit, cases, categories, channels, codes, contacts, duplicates,
     health, inspections, letters, organisations, posters, register_export, runs, scan_batches, scan_log,
-    scans, screens, sessions, trails, trial, venue_counts, venue_life, venue_staff, venues, visitor_cards,
-    visitors,
+    scans, screens, sessions, trial, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -78,9 +77,16 @@ pub const API: &[Route] = &[
     (Method::DELETE, "/v1/screens/{id}", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::POST, "/v1/cases", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/v1/cases", Access::Roles(may::SeeCases::ROLES)),
+    (Method::POST, "/v1/cases/import", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/v1/cases/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::PUT, "/v1/cases/{id}", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/v1/cases/{id}/changes", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/cases/{id}/trail", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/cases/{id}/trail", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/v1/cases/{id}/trail/changes", Access::Roles(may::Investigate::ROLES)),
+    (Method::PUT, "/v1/cases/{id}/trail/{stay}", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/v1/cases/{id}/trail/{stay}/removal", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/v1/cases/{id}/trail/{stay}/return", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/cases/{id}/withdrawal", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/cases/{id}/runs", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/v1/runs/{id}", Access::Roles(may::SeeCases::ROLES)),
@@ -161,12 +167,7 @@ pub fn api(config: &mut ServiceConfig) {
             .service(screens::add_screen)
             .service(screens::list_screens)
             .service(screens::end_screen)
-            .service(cases::report_case)
-            .service(cases::list_cases)
-            .service(cases::see_case)
-            .service(trails::see_trail)
-            .service(trails::add_trail_stay)
-            .service(cases::withdraw_case)
+            .configure(cases::routes)
             .service(runs::request_run)
             .service(runs::see_run)
             .service(contacts::see_contacts)

@@ -118,6 +118,12 @@ pub struct Point {
     pub lng_deg: Option<f64>,
     /// Whether it moves along a line.
     pub mobile: bool,
+    /// Which row of a vehicle it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<i16>,
+    /// Which seat of that row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seat: Option<String>,
     /// Counts the reprints.
     pub generation: i16,
     /// The text of the QR code.
@@ -342,6 +348,8 @@ pub fn show_point(web: &Web, row: PointRow) -> Result<Point, ApiError> {
         lat_deg: row.lat_deg,
         lng_deg: row.lng_deg,
         mobile: row.is_mobile,
+        row: row.row_no,
+        seat: row.seat,
         generation: row.generation,
         url: signed.url(&web.app.config.public_url),
         typed: signed.typed(),

@@ -1,4 +1,4 @@
-//! A withdrawn case → everything that hung on it is undone, and nothing else.
+//! A withdrawn case, or a run whose ground was corrected → what hung on it is undone, and nothing else.
 
 use anyhow::Context;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -10,36 +10,69 @@ use crate::app::App;
 use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
 use crate::domain::numbered::Numbered;
-use crate::store::{audit, cases, decisions, runs};
+use crate::store::decisions::AssignmentRow;
+use crate::store::{audit, cases, decisions, runs, undoings};
 
-/// Undoes one withdrawn case.
+/// Undoes one withdrawn case, or else one run of a case that was corrected.
 pub async fn step(app: &App) -> anyhow::Result<Outcome> {
     let mut conn = app.store.conn().await?;
     conn.transaction::<_, anyhow::Error, _>(async |conn| {
-        let Some(case_id) = decisions::withdrawn_case(conn).await? else { return Ok(Outcome::Idle) };
-        withdraw(app, conn, case_id).await?;
+        if let Some(case_id) = decisions::withdrawn_case(conn).await? {
+            withdraw(app, conn, case_id).await?;
+        } else if let Some(undoing) = undoings::next(conn).await? {
+            undo(app, conn, &undoing).await?;
+        } else {
+            return Ok(Outcome::Idle);
+        }
         Ok(Outcome::Worked(1))
     })
     .await
 }
 
 async fn withdraw(app: &App, conn: &mut AsyncPgConnection, case_id: Uuid) -> anyhow::Result<()> {
-    let now = app.clock.now();
     let case = cases::find(conn, case_id).await?.context("the case was found a moment ago")?;
     let living = decisions::living_of_case(conn, case_id).await?;
+    let reason = case.withdrawal_reason.unwrap_or_default();
+    let counts = take_back(app, conn, &living, &case.authority, &reason).await?;
+    runs::withdraw(conn, case_id).await?;
+    note(app, conn, "case.undone", format!("case {case_id}"), counts).await
+}
+
+/// The case stays open, so that a new run can be asked for.
+async fn undo(app: &App, conn: &mut AsyncPgConnection, undoing: &undoings::Undoing) -> anyhow::Result<()> {
+    let case = cases::find(conn, undoing.case_id).await?.context("a run has its case")?;
+    let living = decisions::living_of_run(conn, undoing.run_id).await?;
+    let counts = take_back(app, conn, &living, &case.authority, &undoing.reason).await?;
+    undoings::done(conn, undoing.run_id, app.clock.now()).await?;
+    note(app, conn, "run.undone", format!("run {}", undoing.run_id), counts).await
+}
+
+/// Withdraws assignments, with a letter for each that somebody was told of. Returns how many of both there were.
+async fn take_back(
+    app: &App,
+    conn: &mut AsyncPgConnection,
+    living: &[AssignmentRow],
+    authority: &str,
+    reason: &str,
+) -> anyhow::Result<(usize, usize)> {
+    let now = app.clock.now();
     let known = |number| AssignmentState::from_number(number).is_some_and(AssignmentState::is_open);
     let shown: Vec<Uuid> = living.iter().filter(|row| known(row.state)).map(|row| row.id).collect();
     let all: Vec<Uuid> = living.iter().map(|row| row.id).collect();
-    let reason = case.withdrawal_reason.unwrap_or_default();
-    decisions::advance(conn, &all, AssignmentState::Withdrawn, ACTOR, &reason, now).await?;
-    let note = Note { kind: LetterKind::Withdrawn, authority: &case.authority, legal_basis: &reason };
+    decisions::advance(conn, &all, AssignmentState::Withdrawn, ACTOR, reason, now).await?;
+    let note = Note { kind: LetterKind::Withdrawn, authority, legal_basis: reason };
     let letters = post(conn, &shown, &note, now).await?;
-    runs::withdraw(conn, case_id).await?;
-    let act = audit::Act {
-        actor: ACTOR,
-        action: "case.undone",
-        subject: format!("case {case_id}"),
-        detail: serde_json::json!({ "assignments": all.len(), "letters": letters }),
-    };
-    Ok(audit::append(conn, act, now).await?)
+    Ok((all.len(), letters))
+}
+
+async fn note(
+    app: &App,
+    conn: &mut AsyncPgConnection,
+    action: &'static str,
+    subject: String,
+    (assignments, letters): (usize, usize),
+) -> anyhow::Result<()> {
+    let detail = serde_json::json!({ "assignments": assignments, "letters": letters });
+    let act = audit::Act { actor: ACTOR, action, subject, detail };
+    Ok(audit::append(conn, act, app.clock.now()).await?)
 }

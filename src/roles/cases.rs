@@ -15,12 +15,13 @@ use super::visitor::{IdentityArgs, visitor_key};
 use crate::clock::Clock;
 use crate::domain::access::{Role, in_jurisdiction};
 use crate::domain::case::{CaseDates, CaseKind};
+use crate::domain::fields;
 use crate::domain::numbered::Numbered;
 use crate::domain::venue::Division;
 use crate::domain::visitor::Visitor;
 use crate::store::access::{self, StaffRow};
 use crate::store::audit::{self, Act};
-use crate::store::cases::{self, CaseRow};
+use crate::store::cases::{self, CaseFilter, CaseRow};
 
 /// The longest identity that is read from standard input.
 const IDENTITY_BYTES_MAX: u64 = 200;
@@ -66,6 +67,10 @@ pub(crate) struct ReportArgs {
     /// Whose case it is (GB/T 2260).
     #[arg(long, value_parser = str::parse::<Division>)]
     division: Division,
+
+    /// The number under which the authority knows the case.
+    #[arg(long)]
+    case_no: Option<String>,
 
     /// The login of the investigator who enters it.
     #[arg(long)]
@@ -146,6 +151,8 @@ pub(crate) async fn report(args: &ReportArgs) -> anyhow::Result<()> {
     dates.check(kind, now)?;
     let characters = args.authority.trim().chars().count();
     ensure!((1..=200).contains(&characters), "--authority has 1 to 200 characters");
+    let case_no = args.case_no.as_deref().map(|number| fields::text(number, 1, 100)).transpose();
+    let case_no = case_no.context("--case-no")?;
     let house = House::open(&args.house).await?;
     let visitor = visitor(args, &house)?;
     let mut conn = house.store()?.conn().await?;
@@ -164,6 +171,7 @@ pub(crate) async fn report(args: &ReportArgs) -> anyhow::Result<()> {
         withdrawn_by: None,
         withdrawn_at: None,
         withdrawal_reason: None,
+        case_no,
     };
     conn.transaction::<_, anyhow::Error, _>(async |conn| {
         cases::insert(conn, &row).await?;
@@ -227,7 +235,8 @@ pub(crate) fn signature(staff: &StaffRow) -> String {
 pub(crate) async fn list(args: &ListArgs) -> anyhow::Result<()> {
     let house = House::open(&args.house).await?;
     let mut conn = house.store()?.conn().await?;
-    let page = cases::page(&mut conn, &args.division, args.before, args.limit).await?;
+    let filter = CaseFilter { division: args.division, withdrawn: None, reported_since: None };
+    let page = cases::page(&mut conn, &filter, args.before, args.limit).await?;
     for case in &page {
         let state = if case.withdrawn_at.is_some() { "withdrawn" } else { "open" };
         let (kind, sampled) = (word(case.kind()?), day(case.sampled_at));

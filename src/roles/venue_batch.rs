@@ -231,6 +231,8 @@ fn point_row(draft: &Draft, venue_id: Uuid, point: &DraftPoint, now: DateTime<Ut
         lng_deg: point.position.map(|position| position.lng_deg()),
         is_mobile: point.is_mobile,
         expires_at: point.expires_at,
+        row_no: None,
+        seat: None,
     }
 }
 

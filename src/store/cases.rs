@@ -1,23 +1,22 @@
-//! Cases and their trails.
+//! Cases: reported, corrected, taken back. Their trails stand in `trails`.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_query;
-use diesel::sql_types::{BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+pub use super::trails::{TrailRow, pull_trail, trail};
+
 use super::register::division_pattern;
-use super::schema::{cases, trail_stays};
-use super::stays::earliest_beginning;
+use super::schema::{case_changes, cases, staff};
 use super::{StoreError, sound};
 use crate::domain::case::{CaseDates, CaseKind};
-use crate::domain::exposure::TrailStay;
 use crate::domain::numbered::Numbered;
-use crate::domain::position::cell_from_i64;
-use crate::domain::span::Span;
-use crate::domain::venue::{Division, Granularity, PointId};
+use crate::domain::venue::Division;
 use crate::domain::visitor::Visitor;
+
+/// How many cases one statement inserts: Postgres takes 65,535 values.
+const BLOCK: usize = 2000;
 
 /// A reported case.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -49,6 +48,8 @@ pub struct CaseRow {
     pub withdrawn_at: Option<DateTime<Utc>>,
     /// Why.
     pub withdrawal_reason: Option<String>,
+    /// The number under which the authority knows it.
+    pub case_no: Option<String>,
 }
 
 impl CaseRow {
@@ -74,24 +75,67 @@ pub async fn insert(conn: &mut AsyncPgConnection, row: &CaseRow) -> Result<(), S
     Ok(())
 }
 
+/// Adds many cases.
+pub async fn insert_all(conn: &mut AsyncPgConnection, rows: &[CaseRow]) -> Result<(), StoreError> {
+    for block in rows.chunks(BLOCK) {
+        diesel::insert_into(cases::table).values(block).execute(conn).await?;
+    }
+    Ok(())
+}
+
+/// The cases of an authority that have one of these numbers.
+pub async fn by_numbers(
+    conn: &mut AsyncPgConnection,
+    authority: &str,
+    numbers: &[&str],
+) -> Result<Vec<CaseRow>, StoreError> {
+    let known = cases::table.filter(cases::authority.eq(authority)).filter(cases::case_no.eq_any(numbers));
+    Ok(known.select(CaseRow::as_select()).load(conn).await?)
+}
+
+/// One case, held until the transaction ends: corrections of a case and its trail follow one another, and wait for a
+/// run that is reading the trail.
+pub async fn hold(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<CaseRow>, StoreError> {
+    let held = cases::table.find(id).select(CaseRow::as_select()).for_no_key_update();
+    Ok(held.first(conn).await.optional()?)
+}
+
 /// One case.
 pub async fn find(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<CaseRow>, StoreError> {
     Ok(cases::table.find(id).select(CaseRow::as_select()).first(conn).await.optional()?)
 }
 
-/// A page of cases of a division and all inside it, the newest first, older than `before`.
+/// Which cases are listed.
+#[derive(Debug, Clone, Copy)]
+pub struct CaseFilter {
+    /// Of this division and all inside it.
+    pub division: Division,
+    /// Only those taken back, or only the others.
+    pub withdrawn: Option<bool>,
+    /// Only those reported at or after this.
+    pub reported_since: Option<DateTime<Utc>>,
+}
+
+/// A page of cases, the newest first, older than `before`.
 pub async fn page(
     conn: &mut AsyncPgConnection,
-    division: &Division,
+    filter: &CaseFilter,
     before: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<CaseRow>, StoreError> {
-    let page = cases::table
-        .filter(cases::division.like(division_pattern(division)))
+    let mut page = cases::table
+        .filter(cases::division.like(division_pattern(&filter.division)))
         .filter(cases::id.lt(before.unwrap_or(Uuid::max())))
-        .order(cases::id.desc())
-        .limit(limit);
-    Ok(page.select(CaseRow::as_select()).load(conn).await?)
+        .into_boxed();
+    match filter.withdrawn {
+        Some(true) => page = page.filter(cases::withdrawn_at.is_not_null()),
+        Some(false) => page = page.filter(cases::withdrawn_at.is_null()),
+        None => {}
+    }
+    if let Some(since) = filter.reported_since {
+        page = page.filter(cases::reported_at.ge(since));
+    }
+    Ok(page.order(cases::id.desc()).limit(limit).select(CaseRow::as_select()).load(conn).await?)
 }
 
 /// Takes a case back; false when it was already.
@@ -108,146 +152,89 @@ pub async fn withdraw(
     Ok(diesel::update(open).set(change).execute(conn).await? == 1)
 }
 
-/// Brings the scanned part of a trail in line with the stays of the case in a span: new stays are
-/// added, changed ends are taken over, stays that are gone are marked as removed. Contradicted stays
-/// are nobody's trail.
-pub async fn pull_trail(
-    conn: &mut AsyncPgConnection,
-    case: &CaseRow,
-    span: Span,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sql_query(
-        "with seen as (
-             select s.point_id, s.from_at, s.until_at, s.id, s.cell from scans o
-             join stays s on s.point_id = o.point_id and s.from_at = o.occurred_at and s.id = o.id
-                 and s.visitor = o.visitor
-             where o.visitor = $2 and o.occurred_at >= $6 and o.occurred_at < $4
-               and s.from_at >= $6 and s.from_at < $4 and s.until_at > $3 and s.presence > 0
-         ), gone as (
-             update trail_stays t set removed_at = $5
-             where t.case_id = $1 and t.source = 0 and t.removed_at is null
-               and not exists (select 1 from seen s where s.id = t.stay_id and s.point_id = t.point_id and s.from_at = t.from_at)
-         )
-         insert into trail_stays (id, case_id, point_id, from_at, until_at, source, reason, stay_id, added_at, cell)
-         select gen_random_uuid(), $1, point_id, from_at, until_at, 0, 'scan', id, $5, cell from seen
-         on conflict (case_id, stay_id, point_id, from_at) where stay_id is not null
-         do update set until_at = excluded.until_at, removed_at = null",
-    )
-    .bind::<SqlUuid, _>(case.id)
-    .bind::<SqlUuid, _>(case.visitor)
-    .bind::<Timestamptz, _>(span.from())
-    .bind::<Timestamptz, _>(span.until())
-    .bind::<Timestamptz, _>(now)
-    .bind::<Timestamptz, _>(earliest_beginning(span))
-    .execute(conn)
-    .await?;
+/// Gives a case its corrected kind, dates and authority.
+pub async fn correct(conn: &mut AsyncPgConnection, row: &CaseRow) -> Result<(), StoreError> {
+    let change = (
+        cases::kind.eq(row.kind),
+        cases::onset_at.eq(row.onset_at),
+        cases::sampled_at.eq(row.sampled_at),
+        cases::isolated_at.eq(row.isolated_at),
+        cases::authority.eq(&row.authority),
+    );
+    diesel::update(cases::table.find(row.id)).set(change).execute(conn).await?;
     Ok(())
 }
 
-/// A stay that an investigator adds to a trail.
+/// One correction of a case.
 #[derive(Debug, Clone, Insertable)]
-#[diesel(table_name = trail_stays)]
-pub struct AddedStay {
-    /// Id.
-    pub id: Uuid,
+#[diesel(table_name = case_changes)]
+pub struct NewCaseChange {
     /// Of which case.
     pub case_id: Uuid,
-    /// Where.
-    pub point_id: i64,
-    /// Since when.
-    pub from_at: DateTime<Utc>,
-    /// Until when.
-    pub until_at: DateTime<Utc>,
-    /// 1 interview, 2 camera, 3 payment, 4 ticket.
-    pub source: i16,
-    /// What it rests on.
-    pub reason: String,
-    /// Who added it.
-    pub added_by: Option<Uuid>,
+    /// Counts the corrections of the case.
+    pub seq: i32,
     /// When.
-    pub added_at: DateTime<Utc>,
+    pub changed_at: DateTime<Utc>,
+    /// Who.
+    pub changed_by: Uuid,
+    /// Why.
+    pub reason: String,
+    /// What the case said.
+    pub was: serde_json::Value,
+    /// What it says since.
+    pub became: serde_json::Value,
 }
 
-/// Adds a stay to a trail.
-pub async fn add_to_trail(conn: &mut AsyncPgConnection, row: &AddedStay) -> Result<(), StoreError> {
-    diesel::insert_into(trail_stays::table).values(row).execute(conn).await?;
+/// Keeps a correction. The caller holds the case, so that each has its own number.
+pub async fn insert_change(conn: &mut AsyncPgConnection, row: &NewCaseChange) -> Result<(), StoreError> {
+    diesel::insert_into(case_changes::table).values(row).execute(conn).await?;
     Ok(())
 }
 
-/// The trail of a case, in order, without what was removed.
-pub async fn trail(conn: &mut AsyncPgConnection, case_id: Uuid) -> Result<Vec<TrailRow>, StoreError> {
-    Ok(sql_query(
-        "select t.id, t.point_id, t.from_at, t.until_at, t.source, t.reason, coalesce(t.cell, p.cell) as cell, p.granularity, v.category,
-                coalesce(t.row_no, p.row_no) as row_no, coalesce(t.seat, p.seat) as seat, p.name as point_name,
-                v.id as venue_id, v.name as venue_name
-         from trail_stays t join points p on p.id = t.point_id join venues v on v.id = p.venue_id
-         where t.case_id = $1 and t.removed_at is null order by t.from_at, t.id",
-    )
-    .bind::<SqlUuid, _>(case_id)
-    .load(conn)
-    .await?)
+/// The number of a case's next correction.
+pub async fn next_change(conn: &mut AsyncPgConnection, case_id: Uuid) -> Result<i32, StoreError> {
+    let own = case_changes::table.filter(case_changes::case_id.eq(case_id));
+    let last: Option<i32> = own.select(diesel::dsl::max(case_changes::seq)).first(conn).await?;
+    Ok(last.unwrap_or(0) + 1)
 }
 
-/// A stay of the trail with its place.
-#[derive(Debug, Clone, QueryableByName)]
-pub struct TrailRow {
-    /// Id.
-    #[diesel(sql_type = SqlUuid)]
-    pub id: Uuid,
-    /// Where.
-    #[diesel(sql_type = BigInt)]
-    pub point_id: i64,
-    /// Since when.
-    #[diesel(sql_type = Timestamptz)]
-    pub from_at: DateTime<Utc>,
-    /// Until when.
-    #[diesel(sql_type = Timestamptz)]
-    pub until_at: DateTime<Utc>,
-    /// 0 scan, 1 interview, 2 camera, 3 payment, 4 ticket.
-    #[diesel(sql_type = SmallInt)]
-    pub source: i16,
-    /// What it rests on.
-    #[diesel(sql_type = Text)]
+/// A correction as it is read.
+#[derive(Debug, Clone, Queryable)]
+pub struct CaseChangeRow {
+    /// Counts the corrections of the case.
+    pub seq: i32,
+    /// When.
+    pub changed_at: DateTime<Utc>,
+    /// The login of who made it.
+    pub by: String,
+    /// Why.
     pub reason: String,
-    /// Cell of the stay; the point's, where an investigator added it.
-    #[diesel(sql_type = BigInt)]
-    pub cell: i64,
-    /// Number of the point's granularity.
-    #[diesel(sql_type = SmallInt)]
-    pub granularity: i16,
-    /// Category of the venue.
-    #[diesel(sql_type = Text)]
-    pub category: String,
-    /// Row in the vehicle.
-    #[diesel(sql_type = Nullable<SmallInt>)]
-    pub row_no: Option<i16>,
-    /// Seat in that row.
-    #[diesel(sql_type = Nullable<Text>)]
-    pub seat: Option<String>,
-    /// Name of the point.
-    #[diesel(sql_type = Text)]
-    pub point_name: String,
-    /// The venue.
-    #[diesel(sql_type = SqlUuid)]
-    pub venue_id: Uuid,
-    /// Name of the venue.
-    #[diesel(sql_type = Text)]
-    pub venue_name: String,
+    /// What the case said.
+    pub was: serde_json::Value,
+    /// What it says since.
+    pub became: serde_json::Value,
 }
 
-impl TrailRow {
-    /// The stay as the domain knows it.
-    pub fn read(&self) -> Result<TrailStay, StoreError> {
-        Ok(TrailStay {
-            id: self.id,
-            point: Some(sound(PointId::from_i64(self.point_id), "trail_stays")?),
-            venue: Some(self.venue_id),
-            cell: sound(cell_from_i64(self.cell), "points")?,
-            granularity: sound(Granularity::from_number(self.granularity), "points")?,
-            category: self.category.as_str().into(),
-            row: self.row_no.and_then(|row| u16::try_from(row).ok()),
-            span: sound(Span::new(self.from_at, self.until_at).ok(), "trail_stays")?,
-        })
-    }
+/// A page of a case's corrections, the newest first, older than `before`.
+pub async fn changes(
+    conn: &mut AsyncPgConnection,
+    case_id: Uuid,
+    before: Option<i32>,
+    limit: i64,
+) -> Result<Vec<CaseChangeRow>, StoreError> {
+    let columns = (
+        case_changes::seq,
+        case_changes::changed_at,
+        staff::login,
+        case_changes::reason,
+        case_changes::was,
+        case_changes::became,
+    );
+    let page = case_changes::table
+        .inner_join(staff::table.on(staff::id.eq(case_changes::changed_by)))
+        .filter(case_changes::case_id.eq(case_id))
+        .filter(case_changes::seq.lt(before.unwrap_or(i32::MAX)))
+        .order(case_changes::seq.desc())
+        .limit(limit);
+    Ok(page.select(columns).load(conn).await?)
 }

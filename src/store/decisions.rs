@@ -183,6 +183,18 @@ pub async fn living_of_case(
     Ok(own.select(AssignmentRow::as_select()).load(conn).await?)
 }
 
+/// The assignments of a run that have not ended.
+pub async fn living_of_run(
+    conn: &mut AsyncPgConnection,
+    run_id: Uuid,
+) -> Result<Vec<AssignmentRow>, StoreError> {
+    let living = [AssignmentState::Proposed, AssignmentState::Released, AssignmentState::Delivered];
+    let own = assignments::table
+        .filter(assignments::run_id.eq(run_id))
+        .filter(assignments::state.eq_any(living.map(Numbered::number)));
+    Ok(own.select(AssignmentRow::as_select()).load(conn).await?)
+}
+
 /// Some assignments by id.
 pub async fn by_ids(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<AssignmentRow>, StoreError> {
     let some = assignments::table.filter(assignments::id.eq_any(ids)).order(assignments::id);
@@ -258,11 +270,12 @@ pub async fn insert_release(conn: &mut AsyncPgConnection, row: &ReleaseRow) -> R
 }
 
 /// A proposed run that two officers other than its proposer have let go, one of them a chief where it
-/// is larger than `cap`. Held until the transaction ends.
+/// is larger than `cap`, and that is not to be undone. Held until the transaction ends.
 pub async fn ready(conn: &mut AsyncPgConnection, cap: i64) -> Result<Option<Uuid>, StoreError> {
     let row: Option<Id> = sql_query(
         "select r.id from runs r
          where r.state = 4
+           and not exists (select 1 from undoings u where u.run_id = r.id)
            and (select count(*) from releases l where l.run_id = r.id and l.officer_id <> r.proposed_by) >= 2
            and ((select count(*) from assignments a where a.run_id = r.id and a.state = 0) <= $1
                 or exists (select 1 from releases l where l.run_id = r.id and l.chief))

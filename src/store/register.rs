@@ -108,6 +108,10 @@ pub struct PointRow {
     pub is_mobile: bool,
     /// When its codes end, where that was set beforehand.
     pub expires_at: Option<DateTime<Utc>>,
+    /// The row of a vehicle that it is.
+    pub row_no: Option<i16>,
+    /// The seat in that row.
+    pub seat: Option<String>,
 }
 
 /// The organisation of that credit code.

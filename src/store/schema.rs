@@ -52,6 +52,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    case_changes (case_id, seq) {
+        case_id -> Uuid,
+        seq -> Integer,
+        changed_at -> Timestamptz,
+        changed_by -> Uuid,
+        reason -> Text,
+        was -> Jsonb,
+        became -> Jsonb,
+    }
+}
+
+diesel::table! {
     cases (id) {
         id -> Uuid,
         visitor -> Uuid,
@@ -66,6 +78,7 @@ diesel::table! {
         withdrawn_by -> Nullable<Uuid>,
         withdrawn_at -> Nullable<Timestamptz>,
         withdrawal_reason -> Nullable<Text>,
+        case_no -> Nullable<Text>,
     }
 }
 
@@ -501,10 +514,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    trail_changes (case_id, seq) {
+        case_id -> Uuid,
+        seq -> Integer,
+        trail_stay_id -> Uuid,
+        changed_at -> Timestamptz,
+        changed_by -> Uuid,
+        act -> SmallInt,
+        source -> SmallInt,
+        reason -> Text,
+        was -> Nullable<Jsonb>,
+        became -> Jsonb,
+    }
+}
+
+diesel::table! {
     trail_stays (id) {
         id -> Uuid,
         case_id -> Uuid,
-        point_id -> BigInt,
+        point_id -> Nullable<BigInt>,
         from_at -> Timestamptz,
         until_at -> Timestamptz,
         source -> SmallInt,
@@ -516,6 +544,23 @@ diesel::table! {
         cell -> Nullable<BigInt>,
         row_no -> Nullable<SmallInt>,
         seat -> Nullable<Text>,
+        venue_id -> Nullable<Uuid>,
+        address -> Nullable<Text>,
+        scanned_from_at -> Nullable<Timestamptz>,
+        scanned_until_at -> Nullable<Timestamptz>,
+        confirmed_at -> Nullable<Timestamptz>,
+        edited_at -> Nullable<Timestamptz>,
+        removed_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    undoings (run_id) {
+        run_id -> Uuid,
+        reason -> Text,
+        asked_by -> Uuid,
+        asked_at -> Timestamptz,
+        undone_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -573,6 +618,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     assignments,
     audit_entries,
     audit_head,
+    case_changes,
     cases,
     channels,
     contacts,
@@ -608,7 +654,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     stays,
     stops,
     switches,
+    trail_changes,
     trail_stays,
+    undoings,
     venue_steps,
     venues,
     visitor_cards,

@@ -71,7 +71,7 @@ async fn call(client: &Client, method: &str, path: &str) -> crate::support::clie
     let number = path.starts_with("/v1/points");
     let id = if number { "77".to_owned() } else { Uuid::now_v7().to_string() };
     let path = path.replace("{id}", &id).replace("{visitor}", &"0".repeat(32)).replace("{issuer}", "nobody");
-    let path = path.replace("{member}", &id).replace("{invitation}", &id);
+    let path = path.replace("{member}", &id).replace("{invitation}", &id).replace("{stay}", &id);
     let needs_purpose =
         method == "GET" && ["/trail", "/contacts", "/evidence"].iter().any(|end| path.ends_with(end));
     let path = if needs_purpose { format!("{path}?purpose=review") } else { path };

@@ -12,6 +12,7 @@ mod access;
 mod audit;
 mod bad_input;
 mod browser;
+mod cases;
 mod cli;
 mod codes;
 mod conformance;

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use uuid::Uuid;
 
+use super::case_trail::purpose_form;
 use super::cases::{may, short};
 use super::desk::{Desk, Sent};
 use super::layout::token;
@@ -39,7 +40,12 @@ pub(super) async fn show(
         h2 { (desk.say("计算", "Runs")) }
         @if own.is_empty() { p { (desk.say("还没有计算。", "Nothing was computed yet.")) } }
         ul.cards { @for run in &own { (card(&desk.view, run)?) } }
-        @if investigates { (compute_form(&desk, case.id, &packs)) (withdraw_form(&desk, case.id)) }
+        @if investigates { (compute_form(&desk, case.id, &packs)) }
+        @if may::<Investigate, _>(&desk) { (purpose_form(&desk, case.id)) }
+        @if investigates {
+            p { a.button.quiet href={ "/cases/" (case.id) "/edit" } { (desk.say("更正病例", "Correct the case")) } }
+            (withdraw_form(&desk, case.id))
+        }
         p { a href="/cases" { (desk.say("返回列表", "Back to the list")) } }
     };
     Ok(desk.page(desk.say("病例", "Case"), &body))
@@ -88,6 +94,7 @@ fn facts(view: &View, case: &CaseRow) -> Result<Markup, ApiError> {
             dt { (view.say("发病", "First symptom")) } dd { (time(case.onset_at)) }
             dt { (view.say("首次阳性采样", "First positive sample")) } dd { (view.time(case.sampled_at)) }
             dt { (view.say("隔离", "Isolation")) } dd { (time(case.isolated_at)) }
+            @if let Some(number) = &case.case_no { dt { (view.say("病例编号", "Its number")) } dd { (number) } }
             dt { (view.say("报告", "Reported")) } dd { (case.authority) " · " (case.division) br; span.small { (view.time(case.reported_at)) } }
         }
     })

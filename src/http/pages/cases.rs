@@ -20,7 +20,7 @@ use crate::http::error::ApiError;
 use crate::http::permissions::{Investigate, SeeCases};
 use crate::http::web::Web;
 use crate::http::write::transaction;
-use crate::store::cases::{self, CaseRow};
+use crate::store::cases::CaseRow;
 
 /// What the form sends; all as text, so that it can be shown again.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -33,15 +33,14 @@ struct Filled {
     isolated_at: String,
     authority: String,
     division: String,
+    case_no: String,
 }
 
 /// The cases of the division, the newest first.
 #[get("/cases")]
 pub(super) async fn list(asked: Asked<SeeCases, CaseList>, web: Data<Web>) -> Result<HttpResponse, ApiError> {
     let Asked { desk, query: list } = asked;
-    let mut conn = web.app.store.conn().await?;
-    let rows = cases::page(&mut conn, &desk.signed.actor.division, list.before, PAGE).await?;
-    drop(conn);
+    let rows = shared::page(&web, &desk.signed.actor, &list).await?;
     let more = rows.last().filter(|_| rows.len() == usize::try_from(PAGE).unwrap_or(0));
     let title = desk.say("病例", "Cases");
     let body = html! {
@@ -101,6 +100,7 @@ impl Filled {
             isolated_at: view.local_time("isolated_at", &self.isolated_at)?,
             authority: self.authority.clone(),
             division: self.division.trim().to_owned(),
+            case_no: Some(self.case_no.clone()).filter(|number| !number.trim().is_empty()),
         })
     }
 }
@@ -126,6 +126,7 @@ fn form(desk: &Desk<Investigate>, filled: &Filled, wrong: Option<&ApiError>) -> 
             (time_field("isolated_at", t("隔离时间（尚未隔离则不填）", "Isolation (none while it has not happened)"), &filled.isolated_at, false))
             (field("authority", t("报告机构", "Authority that reports it"), &filled.authority, 200, true))
             (field("division", t("区划代码", "Division code"), &filled.division, 6, true))
+            (field("case_no", t("病例编号（可不填）", "The authority’s number of the case (optional)"), &filled.case_no, 100, false))
             button type="submit" { (t("报告", "Report")) }
         }
         p.small { (t("报告病例不会改变任何人的健康码。", "Reporting a case changes nobody’s colour.")) }
@@ -159,14 +160,16 @@ pub(super) fn short(id: uuid::Uuid) -> String {
     text.chars().skip(24).collect()
 }
 
-fn time_field(name: &str, label: &str, value: &str, required: bool) -> Markup {
+/// A field for local date and time.
+pub(super) fn time_field(name: &str, label: &str, value: &str, required: bool) -> Markup {
     html! {
         label for=(name) { (label) }
         input id=(name) name=(name) type="datetime-local" value=(value) required[required];
     }
 }
 
-fn kind_word(kind: CaseKind) -> &'static str {
+/// The value that stands for a kind of case in a form.
+pub(super) fn kind_word(kind: CaseKind) -> &'static str {
     match kind {
         CaseKind::Confirmed => "confirmed",
         CaseKind::Suspected => "suspected",

@@ -23,6 +23,8 @@ pub(super) struct FilledPoint {
     lat_deg: String,
     lng_deg: String,
     mobile: String,
+    row: String,
+    seat: String,
 }
 
 impl FilledPoint {
@@ -41,8 +43,16 @@ impl FilledPoint {
             lat_deg: degrees("points.position", &self.lat_deg)?,
             lng_deg: degrees("points.position", &self.lng_deg)?,
             mobile,
+            row: row_no(&self.row)?,
+            seat: Some(self.seat.clone()).filter(|seat| !seat.trim().is_empty()),
         })
     }
+}
+
+/// A row of a vehicle from a field; `None` when it was left empty.
+pub(super) fn row_no(text: &str) -> Result<Option<i16>, ApiError> {
+    let number = Some(text.trim()).filter(|text| !text.is_empty()).map(str::parse).transpose();
+    number.map_err(|_unread| ApiError::invalid("row", "must be a number from 1 to 999"))
 }
 
 /// The form, folded away until it is wanted.
@@ -69,6 +79,8 @@ pub(super) fn new_point(desk: &Desk<SeeVenues>, venue: Uuid) -> Markup {
                     option value="true" { (t("移动", "It moves")) }
                     option value="false" { (t("固定", "It does not")) }
                 }
+                (field("row", t("车厢内第几排（可不填）", "Row in the vehicle (optional)"), "", 3, false))
+                (field("seat", t("座位（可不填）", "Seat (optional)"), "", 8, false))
                 button type="submit" { (t("增加", "Add")) }
             }
         }

@@ -188,6 +188,17 @@ fn field_name(field: &str) -> &str {
         "direction" => "进出方向",
         "line" | "lines" => "登记表",
         "time" | "occurred_at" => "时间",
+        "place" => "地点",
+        "venue" => "场所编号",
+        "point" => "点位编号",
+        "cell" => "网格",
+        "radius_m" => "误差半径",
+        "row" => "排",
+        "seat" => "座位",
+        "from" => "开始时间",
+        "until" => "结束时间",
+        "source" => "依据",
+        "case_no" => "病例编号",
         other => other,
     }
 }
@@ -252,7 +263,26 @@ fn in_chinese(english: &str) -> Option<&'static str> {
         "must be a date and time: 2026-03-10T14:30" => "应为日期和时间，例如 2026-03-10T14:30。",
         "must be a path of this service" => "必须是本服务内的地址。",
         "must be a number" => "应为数字。",
-        _ => return at_a_door(english),
+        _ => return on_a_trail(english).or_else(|| at_a_door(english)),
+    })
+}
+
+/// What investigators meet.
+fn on_a_trail(english: &str) -> Option<&'static str> {
+    Some(match english {
+        "the case was withdrawn" => "该病例已撤回。",
+        "the case says this already" => "与现有内容相同，无需更正。",
+        "the stay was removed; put it back first" => "该停留已移出，请先恢复。",
+        "the stay was removed already" => "该停留已经移出。",
+        "the stay is there" => "该停留没有移出。",
+        "must be given by one of code, point, venue and address" => "请填写场所码、场所编号、地址三者之一。",
+        "must lie within 48 hours after `from`, and not in the future" => {
+            "应在开始后 48 小时之内，且不晚于现在。"
+        }
+        "a span must end after it begins" => "应晚于开始时间。",
+        "is not in the register" => "未登记。",
+        "is needed" => "请填写。",
+        _ => return None,
     })
 }
 

@@ -117,6 +117,11 @@ impl View {
         at.with_timezone(&self.offset).format(form).to_string()
     }
 
+    /// A time as a field for local date and time holds it.
+    pub(super) fn field_time(&self, at: DateTime<Utc>) -> String {
+        at.with_timezone(&self.offset).format("%Y-%m-%dT%H:%M").to_string()
+    }
+
     /// The day of a time as the local calendar shows it, in a form that is read in either language.
     pub(super) fn date(&self, at: DateTime<Utc>) -> String {
         at.with_timezone(&self.offset).date_naive().to_string()

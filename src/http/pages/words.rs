@@ -10,6 +10,7 @@ use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::scan::Presence;
 use crate::domain::stay::EndedBy;
 use crate::domain::venue::{Granularity, OrganisationKind, VenueState};
+use crate::http::trails::Source;
 use crate::store::runs::RunState;
 
 /// What a state feels like: a colour and a shape, always beside a word.
@@ -118,6 +119,28 @@ pub(super) fn case_kind(lang: Lang, kind: CaseKind) -> &'static str {
         CaseKind::Confirmed => lang.say("确诊病例", "Confirmed"),
         CaseKind::Suspected => lang.say("疑似病例", "Suspected"),
         CaseKind::Asymptomatic => lang.say("无症状感染者", "Asymptomatic"),
+    }
+}
+
+/// Where a stay of a trail is known from.
+pub(super) fn source(lang: Lang, source: Source) -> &'static str {
+    match source {
+        Source::Scan => lang.say("扫码", "Scan"),
+        Source::Interview => lang.say("询问", "Interview"),
+        Source::Camera => lang.say("监控录像", "Camera"),
+        Source::Payment => lang.say("支付记录", "Payment"),
+        Source::Ticket => lang.say("票据", "Ticket"),
+    }
+}
+
+/// The value that stands for a source in a form.
+pub(super) fn source_word(source: Source) -> &'static str {
+    match source {
+        Source::Scan => "scan",
+        Source::Interview => "interview",
+        Source::Camera => "camera",
+        Source::Payment => "payment",
+        Source::Ticket => "ticket",
     }
 }
 

@@ -29,6 +29,8 @@ pub enum RunState {
     Released = 5,
     /// Taken back, with all that hung on it.
     Withdrawn = 6,
+    /// An investigator has cancelled it before it was computed.
+    Cancelled = 7,
 }
 
 impl Numbered for RunState {
@@ -40,6 +42,7 @@ impl Numbered for RunState {
         Self::Proposed,
         Self::Released,
         Self::Withdrawn,
+        Self::Cancelled,
     ];
 
     fn number(self) -> i16 {
@@ -87,6 +90,22 @@ pub struct RunRow {
     pub proposed_at: Option<DateTime<Utc>>,
     /// When it was let go.
     pub released_at: Option<DateTime<Utc>>,
+    /// Whether it is computed to be looked at, and never goes out.
+    pub dry: bool,
+    /// Whether it is computed at once, whatever waits to be drained.
+    pub incomplete_ok: bool,
+    /// What waited to be drained when it was computed.
+    pub incomplete: Option<serde_json::Value>,
+    /// The case as it was seen: kind and dates.
+    pub case_seen: Option<serde_json::Value>,
+    /// Until when the period of a case runs that was not isolated; without it, until the run was asked for.
+    pub bound_at: Option<DateTime<Utc>>,
+    /// The run that it follows up.
+    pub base_run: Option<Uuid>,
+    /// Since when scans are known that it did not see.
+    pub stale_at: Option<DateTime<Utc>>,
+    /// How its contacts differ from those of the run that it follows up, in counts.
+    pub difference: Option<serde_json::Value>,
 }
 
 impl RunRow {
@@ -118,7 +137,30 @@ impl RunRow {
             proposed_by: None,
             proposed_at: None,
             released_at: None,
+            dry: false,
+            incomplete_ok: false,
+            incomplete: None,
+            case_seen: None,
+            bound_at: None,
+            base_run: None,
+            stale_at: None,
+            difference: None,
         }
+    }
+
+    /// A run of the same question after late scans: over the same period, so that it differs by them alone.
+    pub fn following(base: &Self, now: DateTime<Utc>) -> Self {
+        let pack = (base.pack_id.clone(), base.pack_version);
+        Self {
+            bound_at: Some(base.until()),
+            base_run: Some(base.id),
+            ..Self::queued(base.case_id, pack, base.purpose.clone(), base.requested_by, now)
+        }
+    }
+
+    /// Until when the period of a case runs that was not isolated.
+    pub fn until(&self) -> DateTime<Utc> {
+        self.bound_at.unwrap_or(self.requested_at)
     }
 
     /// Where it stands.
@@ -199,9 +241,21 @@ pub async fn take(
         .filter(runs::id.ne_all(skip.to_vec()))
         .order(runs::requested_at)
         .select(RunRow::as_select())
-        .for_update()
+        // Not `for update`: notes of its progress refer to the row meanwhile.
+        .for_no_key_update()
         .skip_locked();
     Ok(next.first(conn).await.optional()?)
+}
+
+/// A run, held until the transaction ends, when it is queued and nobody computes it.
+pub async fn take_queued(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<RunRow>, StoreError> {
+    let one = runs::table
+        .filter(runs::id.eq(id))
+        .filter(runs::state.eq(RunState::Queued.number()))
+        .select(RunRow::as_select())
+        .for_no_key_update()
+        .skip_locked();
+    Ok(one.first(conn).await.optional()?)
 }
 
 /// Runs of a division in a state, the newest first.
@@ -234,7 +288,7 @@ pub async fn set_state(
 
 /// Takes back every run of a case; those that failed stay as they are.
 pub async fn withdraw(conn: &mut AsyncPgConnection, case_id: Uuid) -> Result<(), StoreError> {
-    let ended = [RunState::Failed, RunState::Withdrawn].map(Numbered::number);
+    let ended = [RunState::Failed, RunState::Withdrawn, RunState::Cancelled].map(Numbered::number);
     let living = runs::table.filter(runs::case_id.eq(case_id)).filter(runs::state.ne_all(ended));
     diesel::update(living).set(runs::state.eq(RunState::Withdrawn.number())).execute(conn).await?;
     Ok(())
@@ -272,6 +326,14 @@ pub struct Computed {
     pub digest: Vec<u8>,
     /// Counts.
     pub summary: serde_json::Value,
+    /// What waited to be drained, where the run did not wait for it.
+    pub incomplete: Option<serde_json::Value>,
+    /// The case as the run saw it.
+    pub case_seen: serde_json::Value,
+    /// What the run can have seen.
+    pub snapshot: String,
+    /// How many steps from the case the pack goes.
+    pub depth: i16,
     /// When.
     pub at: DateTime<Utc>,
 }
@@ -289,15 +351,30 @@ pub async fn set_computed(
         runs::computed_at.eq(found.at),
         runs::result_digest.eq(&found.digest),
         runs::summary.eq(&found.summary),
+        runs::incomplete.eq(&found.incomplete),
+        runs::case_seen.eq(&found.case_seen),
+        runs::snapshot.eq(&found.snapshot),
+        runs::depth.eq(found.depth),
     );
     diesel::update(runs::table.find(id)).set(change).execute(conn).await?;
+    Ok(())
+}
+
+/// Keeps how a run differs from the one that it follows up.
+pub async fn set_difference(
+    conn: &mut AsyncPgConnection,
+    id: Uuid,
+    counts: &serde_json::Value,
+) -> Result<(), StoreError> {
+    diesel::update(runs::table.find(id)).set(runs::difference.eq(counts)).execute(conn).await?;
     Ok(())
 }
 
 /// Notes that a run cannot be computed, and why.
 pub async fn set_failed(conn: &mut AsyncPgConnection, id: Uuid, why: &str) -> Result<(), StoreError> {
     let change = (runs::state.eq(RunState::Failed.number()), runs::failure.eq(why));
-    diesel::update(runs::table.find(id)).set(change).execute(conn).await?;
+    let queued = runs::table.filter(runs::id.eq(id)).filter(runs::state.eq(RunState::Queued.number()));
+    diesel::update(queued).set(change).execute(conn).await?;
     Ok(())
 }
 

@@ -24,6 +24,7 @@ pub mod posters;
 pub mod progress;
 pub mod register;
 pub mod register_export;
+pub mod results;
 pub mod retention;
 pub mod runs;
 pub mod scan_log;

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::{ACTOR, Outcome};
 use crate::app::App;
 use crate::store::differences::{self, Cell};
-use crate::store::runs::{self, Computed, RunRow, RunState};
+use crate::store::results::{self, Computed};
+use crate::store::runs::{self, RunRow, RunState};
 use crate::store::{audit, late};
 
 /// How many notes and windows one step removes.
@@ -64,7 +65,7 @@ pub async fn compare(conn: &mut AsyncPgConnection, run: &RunRow, found: &Compute
     let Some(base) = run.base_run else { return Ok(()) };
     differences::carry_exclusions(conn, base, run.id).await?;
     let cells = differences::matrix(conn, base, run.id).await?;
-    runs::set_difference(conn, run.id, &counts(&cells)).await?;
+    results::set_difference(conn, run.id, &counts(&cells)).await?;
     let base = runs::find(conn, base).await?.context("a run has its base")?;
     if base.result_digest.as_deref() == Some(&found.digest) {
         late::mark_unchanged(conn, base.id).await?;

@@ -22,7 +22,8 @@ use crate::domain::grading::Contact;
 use crate::domain::rule_pack::RulePack;
 use crate::intake::log::has_passed;
 use crate::store::cases::{self, CaseRow, TrailRow};
-use crate::store::runs::{self, Computed, RunRow, RunState};
+use crate::store::results::{self, Computed};
+use crate::store::runs::{self, RunRow, RunState};
 use crate::store::{audit, findings, inbox, late, progress, scan_log};
 
 /// A computation that ended before it was done; nothing of it is kept.
@@ -70,7 +71,7 @@ async fn stop(app: &App, run: Uuid, why: &Stopped) -> anyhow::Result<()> {
     let mut conn = app.store.conn().await?;
     conn.transaction::<_, anyhow::Error, _>(async |conn| {
         match why {
-            Stopped::TooMany(reason) => runs::set_failed(conn, run, reason).await?,
+            Stopped::TooMany(reason) => results::set_failed(conn, run, reason).await?,
             Stopped::Cancelled => {
                 runs::set_state(conn, run, RunState::Queued, RunState::Cancelled).await?;
             }
@@ -115,7 +116,7 @@ async fn drained(app: &App, conn: &mut AsyncPgConnection, run: &RunRow) -> anyho
             ends.insert(shard.to_string(), app.intake.end(shard).await?);
         }
         ends.extend(inbox::waiting(conn).await?.newest.map(|id| (INBOX.to_owned(), id.to_string())));
-        runs::set_log_ends(conn, run.id, &serde_json::to_value(&ends)?).await?;
+        results::set_log_ends(conn, run.id, &serde_json::to_value(&ends)?).await?;
         ends
     };
     if let Some(id) = ends.get(INBOX)
@@ -153,7 +154,7 @@ async fn compute(
     let body = runs::pack_body(conn, &run.pack_id, run.pack_version).await?.context("a run has its pack")?;
     let pack = RulePack::parse(&body)?;
     if let Some(why) = refusal(&case, &pack)? {
-        return Ok(runs::set_failed(conn, run.id, &why).await?);
+        return Ok(results::set_failed(conn, run.id, &why).await?);
     }
     // The time of the report bounds a period without isolation, so that the same run computed later
     // gives the same result.
@@ -196,7 +197,7 @@ async fn compute(
         return Err(stopped(Stopped::Cancelled).into());
     }
     progress::forget(conn, run.id).await?;
-    runs::set_computed(conn, run.id, &computed).await?;
+    results::set_computed(conn, run.id, &computed).await?;
     let act = audit::Act {
         actor: ACTOR,
         action: "run.computed",

@@ -85,7 +85,7 @@ pub async fn note(
     Ok(())
 }
 
-/// What the transaction can see from here on, for [`super::runs::Computed`].
+/// What the transaction can see from here on, for [`super::results::Computed`].
 pub async fn snapshot(conn: &mut AsyncPgConnection) -> Result<String, StoreError> {
     #[derive(QueryableByName)]
     struct Seen {

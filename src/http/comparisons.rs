@@ -73,7 +73,8 @@ pub async fn compare(
     if one == other {
         return Err(ApiError::invalid("rule_packs", "must name two different packs"));
     }
-    let dry = |rule_pack| NewRun { rule_pack, purpose: form.purpose.clone(), dry: true, incomplete_ok: false };
+    let dry =
+        |rule_pack| NewRun { rule_pack, purpose: form.purpose.clone(), dry: true, incomplete_ok: false };
     let (one, other) = (dry(one), dry(other));
     Ok((request(web, conn, actor, case, one).await?, request(web, conn, actor, case, other).await?))
 }

@@ -7,9 +7,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, alarms, applicants, audit, cases, categories, channels, codes, comparisons, contacts, duplicates,
-    health, inspections, letters, organisations, posters, register_export, runs, scan_batches, scan_log,
-    scans, screens, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors,
+    accounts, admin, alarms, applicants, audit, cases, categories, channels, codes, comparisons, contacts,
+    duplicates, health, inspections, letters, organisations, posters, register_export, runs, scan_batches,
+    scan_log, scans, screens, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitor_cards,
+    visitors,
 };
 use crate::domain::access::{Permission, Role};
 

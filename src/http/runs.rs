@@ -96,6 +96,8 @@ pub struct Run {
     pub difference: Option<serde_json::Value>,
     /// Since when scans are known that it did not see; a run that follows it up is queued then.
     pub stale_at: Option<DateTime<Utc>>,
+    /// The newest run that follows it up.
+    pub followed_by: Option<Uuid>,
     /// While it is queued: what it waits for.
     pub waiting: Option<Waiting>,
     /// While it is computed, when that takes long: how far it is.
@@ -309,18 +311,20 @@ pub fn show(row: &RunRow) -> Result<Run, ApiError> {
         base_run: row.base_run,
         difference: row.difference.clone(),
         stale_at: row.stale_at,
+        followed_by: None,
         waiting: None,
         progress: None,
     })
 }
 
-/// A run as staff see it, with what it waits for and how far it is.
+/// A run as staff see it, with what follows it up, what it waits for and how far it is.
 pub async fn show_whole(web: &Web, row: &RunRow) -> Result<Run, ApiError> {
     let mut run = show(row)?;
+    let mut conn = web.app.store.conn().await?;
+    run.followed_by = runs::follow_up_of(&mut conn, row.id).await?;
     if run.state != RunState::Queued {
         return Ok(run);
     }
-    let mut conn = web.app.store.conn().await?;
     let ends: Option<Ends> = row.log_ends.clone().and_then(|ends| serde_json::from_value(ends).ok());
     run.waiting = Some(web.app.waiting(&mut conn, ends.as_ref()).await?);
     if let Some(noted) = progress::find(&mut conn, row.id).await?

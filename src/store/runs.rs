@@ -229,6 +229,12 @@ pub async fn of_case(conn: &mut AsyncPgConnection, case_id: Uuid) -> Result<Vec<
     Ok(own.select(RunRow::as_select()).load(conn).await?)
 }
 
+/// The newest run that follows up a run.
+pub async fn follow_up_of(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<Uuid>, StoreError> {
+    let newest = runs::table.filter(runs::base_run.eq(id)).order(runs::id.desc()).select(runs::id);
+    Ok(newest.first(conn).await.optional()?)
+}
+
 /// The oldest run in a state, held until the transaction ends; others are passed over when held. Runs
 /// in `skip` are not ready yet.
 pub async fn take(

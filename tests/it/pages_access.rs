@@ -69,7 +69,11 @@ fn with_ids(route: &str) -> String {
     let is_point = route.contains("/points/{id}") || route.contains("/door/{id}");
     let id = if is_point { "7".to_owned() } else { Uuid::now_v7().to_string() };
     let visitor = "0".repeat(32);
-    route.replace("{id}", &id).replace("{visitor}", &visitor).replace("{code}", &"0".repeat(21))
+    route
+        .replace("{id}", &id)
+        .replace("{other}", &id)
+        .replace("{visitor}", &visitor)
+        .replace("{code}", &"0".repeat(21))
 }
 
 #[tokio::test(flavor = "multi_thread")]

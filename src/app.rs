@@ -1,5 +1,7 @@
 //! What every role shares: settings, keys, catalogue, pools, clock.
 
+pub mod waiting;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -14,6 +14,7 @@ pub mod cases;
 pub mod categories;
 pub mod channels;
 pub mod codes;
+pub mod comparisons;
 pub mod contacts;
 pub mod door;
 pub mod duplicates;

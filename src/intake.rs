@@ -1,5 +1,6 @@
 //! Redis: the scan log, the open windows, the register as scanning needs it, limits.
 
+pub mod backlog;
 pub mod connection;
 pub mod entry;
 pub mod limits;

@@ -3,12 +3,16 @@
 pub mod dispatch;
 pub mod drain;
 pub mod expire;
+pub mod find;
+pub mod follow_up;
 pub mod measure;
 pub mod post;
+pub mod progress;
 pub mod propose;
 pub mod release;
 pub mod run;
 pub mod settle_stays;
+pub mod summary;
 pub mod trace;
 pub mod watch;
 pub mod withdraw;

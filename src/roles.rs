@@ -32,6 +32,7 @@ mod stage;
 mod table;
 mod terminal;
 mod trace;
+mod trace_lines;
 mod up;
 mod venue_batch;
 mod venue_export;

@@ -16,6 +16,7 @@ use super::runs::{Run, note, permitted, show};
 use super::venue_forms::text;
 use super::web::{Web, next_page};
 use super::write::{Reply, Write, transaction};
+use crate::domain::access::Permission;
 use crate::domain::exposure::Relation;
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour};
@@ -156,6 +157,7 @@ pub async fn contacts(
         return Err(ApiError::invalid("offset", "must lie between 0 and 10,000,000"));
     }
     let run = permitted(web, actor, id).await?;
+    may_see_persons(actor, &run)?;
     let mut conn = web.app.store.conn().await?;
     let rows = transaction(&mut conn, async |conn| {
         look::<SeeCases>(web, conn, actor, run.case_id, Some(run.id), purpose).await?;
@@ -175,6 +177,7 @@ pub async fn evidence(
 ) -> Result<Vec<Evidence>, ApiError> {
     let visitor = visitor_of(visitor)?;
     let run = permitted(web, actor, id).await?;
+    may_see_persons(actor, &run)?;
     let mut conn = web.app.store.conn().await?;
     let rows = transaction(&mut conn, async |conn| {
         look::<SeeCases>(web, conn, actor, run.case_id, Some(run.id), purpose).await?;
@@ -199,7 +202,7 @@ pub async fn exclude(
     let visitor = visitor_of(&form.visitor)?;
     let reason = text("reason", &form.reason, 3, 500)?;
     let run = runs::hold(conn, run.id).await?.ok_or(ApiError::NotFound("run"))?;
-    if run.state()? != RunState::Computed {
+    if run.dry || run.state()? != RunState::Computed {
         return Err(ApiError::Conflict("contacts can be left out only before the run is proposed"));
     }
     let now = web.now();
@@ -207,6 +210,14 @@ pub async fn exclude(
         return Err(ApiError::NotFound("contact"));
     }
     note(web, conn, actor, "contact.excluded", run.id, serde_json::json!({ "reason": reason })).await
+}
+
+/// The persons of a dry run are nobody's business but the investigator's: nothing will be released of it.
+pub(super) fn may_see_persons(actor: &Actor, run: &RunRow) -> Result<(), ApiError> {
+    if run.dry && !Investigate::ROLES.iter().any(|role| actor.is(*role)) {
+        return Err(ApiError::Forbidden("only an investigator sees the persons of a dry run"));
+    }
+    Ok(())
 }
 
 fn show_contact(row: &ContactRow) -> Result<Contact, ApiError> {

@@ -9,6 +9,7 @@ mod case_trail;
 mod case_trail_form;
 mod cases;
 mod code;
+mod comparison;
 mod contacts;
 mod counts;
 mod desk;
@@ -30,6 +31,7 @@ mod poster;
 mod receipt;
 mod release;
 mod run;
+mod run_counts;
 mod scan;
 mod screen;
 mod screens;
@@ -128,6 +130,9 @@ pub const PAGES: &[Route] = &[
     (Method::GET, "/runs/{id}/contacts", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/runs/{id}/contacts/{visitor}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/runs/{id}/exclusions", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/runs/{id}/difference/{other}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::POST, "/runs/{id}/comparison", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/runs/{id}/cancellation", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/runs/{id}/proposal", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/release", Access::Roles(may::Release::ROLES)),
     (Method::POST, "/runs/{id}/release", Access::Roles(may::Release::ROLES)),
@@ -192,6 +197,9 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(inspect::decide)
         .service(run::show)
         .service(run::propose)
+        .service(run::cancel)
+        .service(comparison::compare)
+        .service(comparison::show)
         .service(contacts::list)
         .service(contacts::evidence)
         .service(contacts::exclude)

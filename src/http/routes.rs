@@ -7,9 +7,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, alarms, applicants, audit, cases, categories, channels, codes, contacts, duplicates,
-    health, inspections, letters, organisations, posters, register_export, runs, scan_batches, scan_log,
-    scans, screens, sessions, trial, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors,
+    accounts, admin, alarms, applicants, audit, cases, categories, channels, codes, comparisons, contacts,
+    duplicates, health, inspections, letters, organisations, posters, register_export, runs, scan_batches,
+    scan_log, scans, screens, sessions, trial, venue_counts, venue_life, venue_staff, venues, visitor_cards,
+    visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -89,6 +90,9 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/cases/{id}/trail/{stay}/return", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/cases/{id}/withdrawal", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/cases/{id}/runs", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/v1/cases/{id}/comparisons", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/v1/runs/{id}/difference/{other}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::POST, "/v1/runs/{id}/cancellation", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/v1/runs/{id}", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts/{visitor}/evidence", Access::Roles(may::SeeCases::ROLES)),
@@ -170,6 +174,7 @@ pub fn api(config: &mut ServiceConfig) {
             .configure(cases::routes)
             .service(runs::request_run)
             .service(runs::see_run)
+            .configure(comparisons::routes)
             .service(contacts::see_contacts)
             .service(contacts::see_evidence)
             .service(contacts::exclude_contact)

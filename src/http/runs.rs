@@ -15,9 +15,11 @@ use super::permissions::{Investigate, Release, SeeCases};
 use super::venue_forms::text;
 use super::web::Web;
 use super::write::{Reply, Write};
+use crate::app::waiting::{Ends, Waiting};
 use crate::domain::access::Role;
 use crate::store::audit;
 use crate::store::decisions::{self, ReleaseRow};
+use crate::store::progress::{self, Stage};
 use crate::store::runs::{self, RunRow, RunState};
 
 /// What is to be computed.
@@ -28,6 +30,27 @@ pub struct NewRun {
     pub rule_pack: String,
     /// What for; 3 to 500 characters.
     pub purpose: String,
+    /// Whether it is computed to be looked at, and can never be proposed.
+    #[serde(default)]
+    pub dry: bool,
+    /// Whether it is computed at once, though scans wait to be drained; then the run says how many.
+    #[serde(default)]
+    pub incomplete_ok: bool,
+}
+
+/// How far the computation of a run is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RunProgress {
+    /// What it is at.
+    pub stage: Stage,
+    /// How many places and times are to be searched at this stage.
+    pub searches: i64,
+    /// How many have been.
+    pub searched: i64,
+    /// How many visitors were met so far.
+    pub people: i64,
+    /// When this was noted.
+    pub noted_at: DateTime<Utc>,
 }
 
 /// A run as staff see it: counts, no persons.
@@ -49,7 +72,7 @@ pub struct Run {
     pub infectious_until: Option<DateTime<Utc>>,
     /// When it was computed.
     pub computed_at: Option<DateTime<Utc>>,
-    /// Counts: stays of the trail, places, exposures, contacts by class and colour.
+    /// Counts: stays of the trail, places, exposures, contacts by class, colour and place, and with other minutes.
     pub summary: Option<serde_json::Value>,
     /// SHA-256 of the result: the same input gives the same.
     pub digest: Option<String>,
@@ -59,6 +82,26 @@ pub struct Run {
     pub proposed_at: Option<DateTime<Utc>>,
     /// When it was let go.
     pub released_at: Option<DateTime<Utc>>,
+    /// Whether it is computed to be looked at, and can never be proposed.
+    pub dry: bool,
+    /// What waited to be drained when it was computed; absent where nothing did.
+    pub incomplete: Option<serde_json::Value>,
+    /// The case as the run saw it: kind, dates, a digest of the trail.
+    pub case_seen: Option<serde_json::Value>,
+    /// The ends of the log and of the inbox up to which it saw all scans, by shard.
+    pub log_ends: Option<serde_json::Value>,
+    /// The run that it follows up.
+    pub base_run: Option<Uuid>,
+    /// How its contacts differ from those of that run: added, removed, changed, same.
+    pub difference: Option<serde_json::Value>,
+    /// Since when scans are known that it did not see; a run that follows it up is queued then.
+    pub stale_at: Option<DateTime<Utc>>,
+    /// The newest run that follows it up.
+    pub followed_by: Option<Uuid>,
+    /// While it is queued: what it waits for.
+    pub waiting: Option<Waiting>,
+    /// While it is computed, when that takes long: how far it is.
+    pub progress: Option<RunProgress>,
 }
 
 /// Asks for a run. The pipeline computes it; nobody's colour changes by it.
@@ -86,7 +129,8 @@ pub(crate) async fn see_run(
     staff: Staff<SeeCases>,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
-    Ok(HttpResponse::Ok().json(show(&permitted(&web, &staff.0, *id).await?)?))
+    let row = permitted(&web, &staff.0, *id).await?;
+    Ok(HttpResponse::Ok().json(show_whole(&web, &row).await?))
 }
 
 /// Nothing but the act itself.
@@ -159,9 +203,15 @@ pub async fn request(
     let version = version.parse().map_err(|_no_number| unknown())?;
     runs::pack_body(conn, pack_id, version).await?.ok_or_else(unknown)?;
     let purpose = text("purpose", &form.purpose, 3, 500)?;
-    let row = RunRow::queued(case_id, (pack_id.to_owned(), version), purpose, actor.person()?, web.now());
+    let row = RunRow {
+        dry: form.dry,
+        incomplete_ok: form.incomplete_ok,
+        ..RunRow::queued(case_id, (pack_id.to_owned(), version), purpose, actor.person()?, web.now())
+    };
     runs::insert(conn, &row).await?;
-    let detail = serde_json::json!({ "case": case_id, "pack": form.rule_pack, "purpose": row.purpose });
+    let detail = serde_json::json!({
+        "case": case_id, "pack": form.rule_pack, "purpose": row.purpose, "dry": row.dry
+    });
     note(web, conn, actor, "run.requested", row.id, detail).await?;
     Ok(row)
 }
@@ -173,10 +223,38 @@ pub async fn propose(
     actor: &Actor,
     id: Uuid,
 ) -> Result<RunRow, ApiError> {
+    if runs::find(conn, id).await?.is_some_and(|run| run.dry) {
+        return Err(ApiError::Conflict("a dry run is never proposed; ask for a run that is not dry"));
+    }
     if !runs::propose(conn, id, actor.person()?, web.now()).await? {
         return Err(ApiError::Conflict("only a computed run can be proposed, and only once"));
     }
     note(web, conn, actor, "run.proposed", id, serde_json::json!({})).await?;
+    runs::find(conn, id).await?.ok_or(ApiError::NotFound("run"))
+}
+
+/// Cancels a run that is not computed yet: at once when it is queued, and at its next step when it is being computed.
+pub async fn cancel(
+    web: &Web,
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    id: Uuid,
+) -> Result<RunRow, ApiError> {
+    const TOO_LATE: ApiError = ApiError::Conflict("only a run that is not computed yet can be cancelled");
+    if runs::take_queued(conn, id).await?.is_some() {
+        runs::set_state(conn, id, RunState::Queued, RunState::Cancelled).await?;
+        progress::forget(conn, id).await?;
+    } else {
+        let queued = async |conn: &mut AsyncPgConnection| {
+            let run = runs::find(conn, id).await?.ok_or(ApiError::NotFound("run"))?;
+            if run.state()? == RunState::Queued { Ok(()) } else { Err(TOO_LATE) }
+        };
+        queued(conn).await?;
+        // Waits for a computation that is just being kept, after which it is too late.
+        progress::ask_to_cancel(conn, id, actor.person()?, web.now()).await?;
+        queued(conn).await?;
+    }
+    note(web, conn, actor, "run.cancelled", id, serde_json::json!({})).await?;
     runs::find(conn, id).await?.ok_or(ApiError::NotFound("run"))
 }
 
@@ -226,7 +304,41 @@ pub fn show(row: &RunRow) -> Result<Run, ApiError> {
         failure: row.failure.clone(),
         proposed_at: row.proposed_at,
         released_at: row.released_at,
+        dry: row.dry,
+        incomplete: row.incomplete.clone(),
+        case_seen: row.case_seen.clone(),
+        log_ends: row.log_ends.clone(),
+        base_run: row.base_run,
+        difference: row.difference.clone(),
+        stale_at: row.stale_at,
+        followed_by: None,
+        waiting: None,
+        progress: None,
     })
+}
+
+/// A run as staff see it, with what follows it up, what it waits for and how far it is.
+pub async fn show_whole(web: &Web, row: &RunRow) -> Result<Run, ApiError> {
+    let mut run = show(row)?;
+    let mut conn = web.app.store.conn().await?;
+    run.followed_by = runs::follow_up_of(&mut conn, row.id).await?;
+    if run.state != RunState::Queued {
+        return Ok(run);
+    }
+    let ends: Option<Ends> = row.log_ends.clone().and_then(|ends| serde_json::from_value(ends).ok());
+    run.waiting = Some(web.app.waiting(&mut conn, ends.as_ref()).await?);
+    if let Some(noted) = progress::find(&mut conn, row.id).await?
+        && let Some(noted_at) = noted.noted_at
+    {
+        run.progress = Some(RunProgress {
+            stage: noted.stage()?,
+            searches: noted.searches,
+            searched: noted.searched,
+            people: noted.people,
+            noted_at,
+        });
+    }
+    Ok(run)
 }
 
 /// Writes down what was done to a run.

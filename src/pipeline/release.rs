@@ -1,6 +1,7 @@
 //! Two officers' words → open assignments and letters in the outbox.
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use uuid::Uuid;
 
@@ -9,7 +10,8 @@ use super::{ACTOR, Outcome};
 use crate::app::App;
 use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
-use crate::store::{audit, cases, decisions, runs};
+use crate::store::runs::RunRow;
+use crate::store::{audit, cases, decisions, differences, runs};
 
 /// Lets go of one run that has its two officers.
 pub async fn step(app: &App) -> anyhow::Result<Outcome> {
@@ -27,6 +29,11 @@ async fn release(app: &App, conn: &mut AsyncPgConnection, run_id: Uuid) -> anyho
     let now = app.clock.now();
     let run = runs::find(conn, run_id).await?.context("the run was found a moment ago")?;
     let case = cases::find(conn, run.case_id).await?.context("a run has its case")?;
+    let words = decisions::releases(conn, run_id).await?;
+    let mut bases: Vec<&str> = words.iter().map(|word| word.legal_basis.as_str()).collect();
+    bases.dedup();
+    let legal_basis = bases.join("; ");
+    let fallen = withdraw_fallen(conn, &run, &case.authority, &legal_basis, now).await?;
     let twice = decisions::already_open(conn, run_id).await?;
     decisions::advance(conn, &twice, AssignmentState::Withdrawn, ACTOR, "already open by another run", now)
         .await?;
@@ -40,11 +47,7 @@ async fn release(app: &App, conn: &mut AsyncPgConnection, run_id: Uuid) -> anyho
         now,
     )
     .await?;
-    let words = decisions::releases(conn, run_id).await?;
-    let mut bases: Vec<&str> = words.iter().map(|word| word.legal_basis.as_str()).collect();
-    bases.dedup();
-    let note =
-        Note { kind: LetterKind::Assigned, authority: &case.authority, legal_basis: &bases.join("; ") };
+    let note = Note { kind: LetterKind::Assigned, authority: &case.authority, legal_basis: &legal_basis };
     let letters = post(conn, &released, &note, now).await?;
     runs::set_released(conn, run_id, now).await?;
     let act = audit::Act {
@@ -54,9 +57,30 @@ async fn release(app: &App, conn: &mut AsyncPgConnection, run_id: Uuid) -> anyho
         detail: serde_json::json!({
             "count": released.len(),
             "letters": letters,
+            "no_longer_met": fallen,
             "officers": words.iter().map(|word| word.officer_id).collect::<Vec<_>>(),
             "legal_basis": note.legal_basis,
         }),
     };
     Ok(audit::append(conn, act, now).await?)
+}
+
+/// Withdraws what runs let go before, that this one follows up, and that rests on nothing any more. Returns how much.
+async fn withdraw_fallen(
+    conn: &mut AsyncPgConnection,
+    run: &RunRow,
+    authority: &str,
+    legal_basis: &str,
+    now: DateTime<Utc>,
+) -> anyhow::Result<usize> {
+    if run.base_run.is_none() {
+        return Ok(0);
+    }
+    let fallen = differences::no_longer_met(conn, run.id).await?;
+    let all: Vec<Uuid> = fallen.iter().map(|one| one.id).collect();
+    let shown: Vec<Uuid> = fallen.iter().filter(|one| one.is_open).map(|one| one.id).collect();
+    let withdrawn =
+        decisions::advance(conn, &all, AssignmentState::Withdrawn, ACTOR, "no longer met", now).await?;
+    post(conn, &shown, &Note { kind: LetterKind::Withdrawn, authority, legal_basis }, now).await?;
+    Ok(withdrawn.len())
 }

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Outcome, dispatch, drain, expire, measure, propose, release, trace, watch as alarms, withdraw};
+use super::{
+    Outcome, dispatch, drain, expire, follow_up, measure, propose, release, trace, watch as alarms, withdraw,
+};
 use crate::app::App;
 
 /// One arrow of the flow.
@@ -15,6 +17,8 @@ pub enum Step {
     Drain,
     /// Case to contacts.
     Trace,
+    /// Late scans to runs that follow up others.
+    FollowUp,
     /// Contacts to proposals.
     Propose,
     /// Two officers' words to open assignments.
@@ -33,9 +37,10 @@ pub enum Step {
 
 impl Step {
     /// All of them, in the order of the flow.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Drain,
         Self::Trace,
+        Self::FollowUp,
         Self::Propose,
         Self::Release,
         Self::Withdraw,
@@ -50,6 +55,7 @@ impl Step {
         match self {
             Self::Drain => drain::step(app).await,
             Self::Trace => trace::step(app).await,
+            Self::FollowUp => follow_up::step(app).await,
             Self::Propose => propose::step(app).await,
             Self::Release => release::step(app).await,
             Self::Withdraw => withdraw::step(app).await,
@@ -64,6 +70,7 @@ impl Step {
         match self {
             Self::Drain => "drain",
             Self::Trace => "trace",
+            Self::FollowUp => "follow-up",
             Self::Propose => "propose",
             Self::Release => "release",
             Self::Withdraw => "withdraw",
@@ -101,6 +108,7 @@ impl Step {
             Self::Trace | Self::Propose | Self::Release | Self::Withdraw | Self::Dispatch => {
                 Duration::from_millis(250)
             }
+            Self::FollowUp => Duration::from_secs(1),
             Self::Expire => Duration::from_secs(10),
             Self::Watch => Duration::from_secs(15),
             Self::Measure => Duration::from_secs(60),

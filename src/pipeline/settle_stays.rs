@@ -14,7 +14,7 @@ use crate::domain::venue::PointId;
 use crate::domain::visitor::Visitor;
 use crate::store::scans::KnownScan;
 use crate::store::stays::StayChange;
-use crate::store::{StoreError, scans, stays};
+use crate::store::{StoreError, late, scans, stays};
 
 /// By what stays are computed.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +67,11 @@ pub async fn store(
     stays::insert(conn, &difference.new).await?;
     stays::change(conn, &difference.after()).await?;
     stays::trace(conn, &difference.traced(&causes)).await?;
+    if !difference.is_empty()
+        && let Some(looked_at) = late::looked_at(conn).await?
+    {
+        late::note(conn, &difference.touched(&causes, looked_at)).await?;
+    }
     Ok(stored)
 }
 
@@ -169,6 +174,32 @@ impl Difference {
         }
         difference.gone = present.into_values().collect();
         difference
+    }
+
+    fn is_empty(&self) -> bool {
+        self.gone.is_empty() && self.new.is_empty() && self.changed.is_empty()
+    }
+
+    /// Who was where and when otherwise than a run may have seen, within what runs have looked at. Where a stay of
+    /// somebody who is there still only gets its end, that is the time between the two ends; how the end is known
+    /// counts where the scan came late.
+    fn touched(
+        &self,
+        causes: &HashMap<Visitor, (Uuid, DateTime<Utc>)>,
+        looked_at: Span,
+    ) -> Vec<(Visitor, PointId, Span)> {
+        let whole = |stay: &Stay| (stay.visitor, stay.point, Some(stay.span));
+        let changed = self.changed.iter().map(|(before, after)| {
+            let is_late = causes.contains_key(&after.visitor) || before.presence != after.presence;
+            let (one, other) = (before.span.until(), after.span.until());
+            let from = if is_late { after.span.from() } else { one.min(other) };
+            (after.visitor, after.point, Span::new(from, one.max(other)).ok())
+        });
+        let all = self.gone.iter().chain(&self.new).map(whole).chain(changed);
+        let inside = |(visitor, point, span): (Visitor, PointId, Option<Span>)| {
+            Some((visitor, point, span?.overlap(&looked_at)?))
+        };
+        all.filter_map(inside).collect()
     }
 
     fn after(&self) -> Vec<Stay> {

@@ -3,31 +3,39 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
-use chrono::TimeDelta;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{ACTOR, Outcome};
+pub use super::find::searches;
+use super::find::{Found, find};
+use super::progress::{Stopped, Watch};
+use super::summary::{bare, summary};
+use super::{ACTOR, Outcome, follow_up};
 use crate::app::App;
-use crate::domain::catalogue::LONGEST_STAY;
-use crate::domain::exposure::{Exposure, Question, Relation, TrailStay, exposures};
-use crate::domain::grading::{Contact, Dwell, grade};
+use crate::app::waiting::{Ends, INBOX, Waiting};
+use crate::domain::audit::hex;
+use crate::domain::case::infectious;
+use crate::domain::exposure::{Exposure, Question, TrailStay};
+use crate::domain::grading::Contact;
 use crate::domain::rule_pack::RulePack;
 use crate::intake::log::has_passed;
 use crate::store::cases::{self, CaseRow, TrailRow};
-use crate::store::findings::{self, Reach, Search};
-use crate::store::runs::{self, Computed, RunRow, RunState};
-use crate::store::{audit, inbox, scan_log};
+use crate::store::results::{self, Computed};
+use crate::store::runs::{self, RunRow, RunState};
+use crate::store::{audit, findings, inbox, late, progress, scan_log};
 
-/// What the end of the inbox is called among the ends of the shards.
-const INBOX: &str = "inbox";
+/// A computation that ended before it was done; nothing of it is kept.
+#[derive(Debug, thiserror::Error)]
+#[error("run {run}: {why}")]
+struct StoppedRun {
+    run: Uuid,
+    why: Stopped,
+}
 
-/// No stay lasts longer: a chain of scans is begun afresh each day, and its last scan counts for a day.
-const STAY_MAX: TimeDelta = TimeDelta::days(2);
-const _: () = assert!(LONGEST_STAY.num_seconds() * 2 <= STAY_MAX.num_seconds());
-
-/// Computes the oldest queued run whose scans have all been drained.
+/// Computes the oldest queued run whose scans have all been drained, or that does not wait for them. All in one
+/// transaction, which holds the run's row: when a worker dies, the run is queued as before and another takes it.
 pub async fn step(app: &App) -> anyhow::Result<Outcome> {
     let mut waiting = Vec::new();
     loop {
@@ -35,68 +43,126 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
         let done = conn
             .transaction::<_, anyhow::Error, _>(async |conn| {
                 let Some(run) = runs::take(conn, RunState::Queued, &waiting).await? else { return Ok(None) };
-                if !drained(app, conn, &run).await? {
-                    return Ok(Some((run.id, false)));
-                }
-                compute(app, conn, &run).await?;
+                let incomplete = match missing(app, conn, &run).await? {
+                    Missing::Nothing => None,
+                    Missing::Some(waiting) => Some(waiting),
+                    Missing::WaitedFor => return Ok(Some((run.id, false))),
+                };
+                compute(app, conn, &run, incomplete).await?;
                 Ok(Some((run.id, true)))
             })
-            .await?;
+            .await;
         match done {
-            None => return Ok(Outcome::Idle),
-            Some((_, true)) => return Ok(Outcome::Worked(1)),
-            Some((id, false)) => waiting.push(id),
+            Ok(None) => return Ok(Outcome::Idle),
+            Ok(Some((_, true))) => return Ok(Outcome::Worked(1)),
+            Ok(Some((id, false))) => waiting.push(id),
+            Err(error) => {
+                let StoppedRun { run, why } = error.downcast()?;
+                drop(conn);
+                stop(app, run, &why).await?;
+                return Ok(Outcome::Worked(1));
+            }
         }
     }
 }
 
+/// Keeps why a computation ended before it was done.
+async fn stop(app: &App, run: Uuid, why: &Stopped) -> anyhow::Result<()> {
+    let mut conn = app.store.conn().await?;
+    conn.transaction::<_, anyhow::Error, _>(async |conn| {
+        match why {
+            Stopped::TooMany(reason) => results::set_failed(conn, run, reason).await?,
+            Stopped::Cancelled => {
+                runs::set_state(conn, run, RunState::Queued, RunState::Cancelled).await?;
+            }
+        }
+        Ok(progress::forget(conn, run).await?)
+    })
+    .await
+}
+
+/// What a run would not see.
+enum Missing {
+    /// Everything that was in the log and in the inbox when the run was first looked at has reached Postgres.
+    Nothing,
+    /// This has not, and the run does not wait for it.
+    Some(Waiting),
+    /// Something has not, and the run waits.
+    WaitedFor,
+}
+
+async fn missing(app: &App, conn: &mut AsyncPgConnection, run: &RunRow) -> anyhow::Result<Missing> {
+    let seen = drained(app, conn, run).await;
+    if !run.incomplete_ok {
+        return Ok(if seen?.0 { Missing::Nothing } else { Missing::WaitedFor });
+    }
+    // Redis may be away, and a run that does not wait is computed all the same.
+    let ends = match seen {
+        Ok((true, _)) => return Ok(Missing::Nothing),
+        Ok((false, ends)) => Some(ends),
+        Err(_away) => None,
+    };
+    Ok(Missing::Some(app.waiting(conn, ends.as_ref()).await?))
+}
+
 /// Whether everything that was in the log and in the inbox when the run was first looked at has reached
-/// Postgres. The ends are kept with the run: by shard, and of the inbox under its name.
-async fn drained(app: &App, conn: &mut AsyncPgConnection, run: &RunRow) -> anyhow::Result<bool> {
-    let ends: BTreeMap<String, String> = if let Some(ends) = &run.log_ends {
+/// Postgres, and where both ended then. The ends are kept with the run: by shard, and of the inbox under its name.
+async fn drained(app: &App, conn: &mut AsyncPgConnection, run: &RunRow) -> anyhow::Result<(bool, Ends)> {
+    let ends: Ends = if let Some(ends) = &run.log_ends {
         serde_json::from_value(ends.clone()).context("log_ends")?
     } else {
-        let mut ends = BTreeMap::new();
+        let mut ends = Ends::new();
         for shard in app.intake.shards() {
             ends.insert(shard.to_string(), app.intake.end(shard).await?);
         }
         ends.extend(inbox::waiting(conn).await?.newest.map(|id| (INBOX.to_owned(), id.to_string())));
-        runs::set_log_ends(conn, run.id, &serde_json::to_value(&ends)?).await?;
+        results::set_log_ends(conn, run.id, &serde_json::to_value(&ends)?).await?;
         ends
     };
     if let Some(id) = ends.get(INBOX)
         && inbox::waits_until(conn, id.parse().context("log_ends")?).await?
     {
-        return Ok(false);
+        return Ok((false, ends));
     }
     let positions: BTreeMap<i16, String> =
         scan_log::positions(conn).await?.into_iter().map(|row| (row.shard, row.position)).collect();
     for shard in app.intake.shards() {
         let end = ends.get(&shard.to_string()).map_or("0-0", String::as_str);
-        let has_passed = positions.get(&shard).is_some_and(|position| has_passed(position, end));
+        let is_passed = positions.get(&shard).is_some_and(|position| has_passed(position, end));
         // A log that was lost and begun anew never reaches its old end; then an empty one will do.
-        if end != "0-0" && !has_passed && app.intake.length(shard).await? > 0 {
-            return Ok(false);
+        if end != "0-0" && !is_passed && app.intake.length(shard).await? > 0 {
+            return Ok((false, ends));
         }
     }
-    Ok(true)
+    Ok((true, ends))
 }
 
-async fn compute(app: &App, conn: &mut AsyncPgConnection, run: &RunRow) -> anyhow::Result<()> {
+async fn compute(
+    app: &App,
+    conn: &mut AsyncPgConnection,
+    run: &RunRow,
+    incomplete: Option<Waiting>,
+) -> anyhow::Result<()> {
+    let stopped = |why| StoppedRun { run: run.id, why };
+    if progress::find(conn, run.id).await?.is_some_and(|noted| noted.cancelled_at.is_some()) {
+        return Err(stopped(Stopped::Cancelled).into());
+    }
+    // Before anything is read: what is stored from now on counts as not seen.
+    let snapshot = late::snapshot(conn).await?;
     let now = app.clock.now();
     let case = cases::find(conn, run.case_id).await?.context("a run has its case")?;
     let body = runs::pack_body(conn, &run.pack_id, run.pack_version).await?.context("a run has its pack")?;
     let pack = RulePack::parse(&body)?;
     if let Some(why) = refusal(&case, &pack)? {
-        runs::set_failed(conn, run.id, &why).await?;
-        return Ok(());
+        return Ok(results::set_failed(conn, run.id, &why).await?);
     }
     // The time of the report bounds a period without isolation, so that the same run computed later
     // gives the same result.
-    let infectious = case.dates().infectious(pack.before_onset(), pack.before_sample(), run.requested_at);
+    let offset = app.config.local_offset;
+    let infectious = infectious(&case.dates(), &pack, run.until(), offset);
     cases::pull_trail(conn, &case, infectious, now).await?;
-    let trail_rows = cases::trail(conn, case.id).await?;
-    let trail = trail_rows.iter().map(TrailRow::read).collect::<Result<Vec<_>, _>>()?;
+    let rows = cases::trail(conn, case.id).await?;
+    let trail = rows.iter().map(TrailRow::read).collect::<Result<Vec<_>, _>>()?;
     let question = Question {
         case: case.visitor(),
         kind: case.kind()?,
@@ -104,22 +170,39 @@ async fn compute(app: &App, conn: &mut AsyncPgConnection, run: &RunRow) -> anyho
         infectious,
         trail: &trail,
         pack: &pack,
-        offset: app.config.local_offset,
+        offset,
     };
-    let candidates = findings::candidates(conn, &searches(&question), STAY_MAX).await?;
-    let met = exposures(&question, &candidates);
-    let contacts = grade(&question, &met, &Dwell::default());
-    let (evidence, counted) = evidence(&met, &contacts);
+    let found = match find(conn, &question, &mut Watch::of(app, run.id)).await {
+        Ok(found) => found,
+        Err(error) => return Err(stopped(error.downcast::<Stopped>()?).into()),
+    };
+    let (evidence, counted) = evidence(&found);
+    let computed = Computed {
+        infectious,
+        digest: digest(&question, &evidence, &found.contacts),
+        summary: summary(&question, &rows, &found),
+        incomplete: incomplete.map(serde_json::to_value).transpose()?,
+        case_seen: case_seen(&case, &trail)?,
+        snapshot,
+        depth: depth(&pack),
+        at: now,
+    };
     findings::insert_exposures(conn, run.id, &evidence, &counted).await?;
-    findings::insert_contacts(conn, run.id, &contacts).await?;
-    let summary = summary(&trail, &met, &contacts);
-    let found = Computed { infectious, digest: digest(&pack, &evidence, &contacts), summary, at: now };
-    runs::set_computed(conn, run.id, &found).await?;
+    findings::insert_contacts(conn, run.id, &found.contacts).await?;
+    if !run.dry {
+        late::keep_windows(conn, run.id, &found.searches).await?;
+    }
+    follow_up::compare(conn, run, &computed).await?;
+    if progress::is_cancelled(conn, run.id).await? {
+        return Err(stopped(Stopped::Cancelled).into());
+    }
+    progress::forget(conn, run.id).await?;
+    results::set_computed(conn, run.id, &computed).await?;
     let act = audit::Act {
         actor: ACTOR,
         action: "run.computed",
         subject: format!("run {}", run.id),
-        detail: serde_json::json!({ "pack": pack.name(), "summary": found.summary }),
+        detail: json!({ "pack": pack.name(), "dry": run.dry, "summary": bare(&computed.summary) }),
     };
     Ok(audit::append(conn, act, now).await?)
 }
@@ -134,64 +217,53 @@ fn refusal(case: &CaseRow, pack: &RulePack) -> anyhow::Result<Option<String>> {
     })
 }
 
-/// Where candidates are looked for: around each stay of the trail, as far as the relations reach.
-pub fn searches(question: &Question<'_>) -> Vec<Search> {
-    let mut searches = Vec::new();
-    let (before, after) = question.pack.slack();
-    for stay in question.trail {
-        let Some(span) = stay.span.overlap(&question.infectious) else { continue };
-        let (from, until) = (span.from() - before, span.until() + after);
-        let mut add = |reach| searches.push(Search { reach, from, until });
-        for relation in question.pack.relations() {
-            match relation {
-                Relation::SamePoint | Relation::AfterCase => {
-                    stay.point.map(|point| Reach::Point(point.to_i64())).into_iter().for_each(&mut add);
-                }
-                Relation::SameVenue => stay.venue.map(Reach::Venue).into_iter().for_each(&mut add),
-                Relation::NearbyCell => {
-                    findings::grid_numbers(stay.cell).into_iter().map(Reach::Cell).for_each(&mut add);
-                }
-            }
-        }
+/// How many steps from the case a pack goes.
+fn depth(pack: &RulePack) -> i16 {
+    let steps = pack.classes.iter().filter_map(|class| class.secondary.as_ref()).map(|rule| rule.depth);
+    steps.max().unwrap_or(0).into()
+}
+
+/// What a run saw of the case, without the person: kind, dates, and a digest of the trail, so that two runs can be
+/// told to have asked the same.
+fn case_seen(case: &CaseRow, trail: &[TrailStay]) -> anyhow::Result<serde_json::Value> {
+    let mut hasher = Sha256::new();
+    for stay in trail {
+        hasher.update(stay.id);
+        hasher.update(stay.span.from().timestamp_micros().to_be_bytes());
+        hasher.update(stay.span.until().timestamp_micros().to_be_bytes());
+        hasher.update(stay.point.map_or([0; 8], |point| point.to_i64().to_be_bytes()));
     }
-    searches
+    Ok(json!({
+        "kind": case.kind()?,
+        "onset_at": case.onset_at,
+        "sampled_at": case.sampled_at,
+        "isolated_at": case.isolated_at,
+        "trail_stays": trail.len(),
+        "trail_digest": hex(&hasher.finalize()),
+    }))
 }
 
 /// The exposures of those who became contacts, and which of them met the rule.
-fn evidence(met: &[Exposure], contacts: &[Contact]) -> (Vec<Exposure>, Vec<bool>) {
-    let visitors: BTreeSet<_> = contacts.iter().map(|contact| contact.visitor).collect();
+fn evidence(found: &Found) -> (Vec<Exposure>, Vec<bool>) {
+    let visitors: BTreeSet<_> = found.contacts.iter().map(|contact| contact.visitor).collect();
     let counted: BTreeSet<usize> =
-        contacts.iter().flat_map(|contact| contact.evidence.iter().copied()).collect();
-    met.iter()
+        found.contacts.iter().flat_map(|contact| contact.evidence.iter().copied()).collect();
+    found
+        .exposures
+        .iter()
         .enumerate()
         .filter(|(_, exposure)| visitors.contains(&exposure.visitor))
         .map(|(at, exposure)| (exposure.clone(), counted.contains(&at)))
         .unzip()
 }
 
-fn summary(trail: &[TrailStay], met: &[Exposure], contacts: &[Contact]) -> serde_json::Value {
-    let mut classes: BTreeMap<String, usize> = BTreeMap::new();
-    let mut colours: BTreeMap<String, usize> = BTreeMap::new();
-    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    for contact in contacts {
-        *classes.entry(word(serde_json::json!(contact.class))).or_default() += 1;
-        *colours.entry(word(serde_json::json!(contact.colour))).or_default() += 1;
-    }
-    serde_json::json!({
-        "trail_stays": trail.len(),
-        "places": trail.iter().filter_map(|stay| stay.venue).collect::<BTreeSet<Uuid>>().len(),
-        "exposures": met.len(),
-        "exposed_visitors": met.iter().map(|exposure| exposure.visitor).collect::<BTreeSet<_>>().len(),
-        "contacts": contacts.len(),
-        "classes": classes,
-        "colours": colours,
-    })
-}
-
 /// A digest of the result: the same input under the same pack gives the same.
-fn digest(pack: &RulePack, evidence: &[Exposure], contacts: &[Contact]) -> Vec<u8> {
+fn digest(question: &Question<'_>, evidence: &[Exposure], contacts: &[Contact]) -> Vec<u8> {
     let mut hasher = Sha256::new();
-    hasher.update(pack.name());
+    hasher.update(question.pack.name());
+    for at in [question.infectious.from(), question.infectious.until()] {
+        hasher.update(at.timestamp_micros().to_be_bytes());
+    }
     for exposure in evidence {
         hasher.update(exposure.stay_point.to_bytes());
         hasher.update(exposure.stay_from.timestamp_micros().to_be_bytes());
@@ -203,6 +275,7 @@ fn digest(pack: &RulePack, evidence: &[Exposure], contacts: &[Contact]) -> Vec<u
     for contact in contacts {
         hasher.update(contact.visitor.to_uuid());
         hasher.update((contact.class as i16).to_be_bytes());
+        hasher.update([contact.depth]);
         hasher.update(contact.together_secs.to_be_bytes());
     }
     hasher.finalize().to_vec()

@@ -56,8 +56,8 @@ pub struct ClassDays {
     pub days: i32,
 }
 
-/// Makes an assignment for every contact of a proposed run who is to get a colour and is not left out.
-/// Returns the new ones.
+/// Makes an assignment for every contact of a proposed run who is to get a colour and is not left out. A run that
+/// follows up another makes them only for those who have none of that class yet. Returns the new ones.
 pub async fn propose(
     conn: &mut AsyncPgConnection,
     run_id: Uuid,
@@ -74,6 +74,10 @@ pub async fn propose(
          join contacts c on c.run_id = r.id
          join unnest($3, $4) as d (class, days) on d.class = c.class
          where r.id = $1 and c.colour > 0 and c.excluded_at is null
+           and (r.base_run is null or not exists (
+               select 1 from assignments o
+               where o.visitor = c.visitor and o.case_id = r.case_id and o.class = c.class and o.colour = c.colour
+                 and (o.state in (1, 2) or o.state = 3 and o.last_exposure_at >= c.last_at)))
          returning id",
     )
     .bind::<SqlUuid, _>(run_id)
@@ -293,7 +297,7 @@ pub async fn withdrawn_case(conn: &mut AsyncPgConnection) -> Result<Option<Uuid>
     let row: Option<Id> = sql_query(
         "select c.id from cases c
          where c.withdrawn_at is not null
-           and exists (select 1 from runs r where r.case_id = c.id and r.state not in (2, 6))
+           and exists (select 1 from runs r where r.case_id = c.id and r.state not in (2, 6, 7))
          order by c.id limit 1 for update of c skip locked",
     )
     .get_result(conn)

@@ -51,6 +51,15 @@ pub async fn oldest(
         .await?)
 }
 
+/// The oldest entries of all shards up to a number.
+pub async fn up_to(conn: &mut AsyncPgConnection, id: i64, count: i64) -> Result<Vec<InboxEntry>, StoreError> {
+    Ok(sql_query("select id, entry from inbox where id <= $1 order by id limit $2")
+        .bind::<BigInt, _>(id)
+        .bind::<BigInt, _>(count)
+        .load(conn)
+        .await?)
+}
+
 /// Removes entries, in the transaction that stores their scans.
 pub async fn remove(conn: &mut AsyncPgConnection, entries: &[InboxEntry]) -> Result<(), StoreError> {
     if !entries.is_empty() {

@@ -29,6 +29,8 @@ pub enum RunState {
     Released = 5,
     /// Taken back, with all that hung on it.
     Withdrawn = 6,
+    /// An investigator has cancelled it before it was computed.
+    Cancelled = 7,
 }
 
 impl Numbered for RunState {
@@ -40,6 +42,7 @@ impl Numbered for RunState {
         Self::Proposed,
         Self::Released,
         Self::Withdrawn,
+        Self::Cancelled,
     ];
 
     fn number(self) -> i16 {
@@ -87,6 +90,22 @@ pub struct RunRow {
     pub proposed_at: Option<DateTime<Utc>>,
     /// When it was let go.
     pub released_at: Option<DateTime<Utc>>,
+    /// Whether it is computed to be looked at, and never goes out.
+    pub dry: bool,
+    /// Whether it is computed at once, whatever waits to be drained.
+    pub incomplete_ok: bool,
+    /// What waited to be drained when it was computed.
+    pub incomplete: Option<serde_json::Value>,
+    /// The case as it was seen: kind and dates.
+    pub case_seen: Option<serde_json::Value>,
+    /// Until when the period of a case runs that was not isolated; without it, until the run was asked for.
+    pub bound_at: Option<DateTime<Utc>>,
+    /// The run that it follows up.
+    pub base_run: Option<Uuid>,
+    /// Since when scans are known that it did not see.
+    pub stale_at: Option<DateTime<Utc>>,
+    /// How its contacts differ from those of the run that it follows up, in counts.
+    pub difference: Option<serde_json::Value>,
 }
 
 impl RunRow {
@@ -118,7 +137,30 @@ impl RunRow {
             proposed_by: None,
             proposed_at: None,
             released_at: None,
+            dry: false,
+            incomplete_ok: false,
+            incomplete: None,
+            case_seen: None,
+            bound_at: None,
+            base_run: None,
+            stale_at: None,
+            difference: None,
         }
+    }
+
+    /// A run of the same question after late scans: over the same period, so that it differs by them alone.
+    pub fn following(base: &Self, now: DateTime<Utc>) -> Self {
+        let pack = (base.pack_id.clone(), base.pack_version);
+        Self {
+            bound_at: Some(base.until()),
+            base_run: Some(base.id),
+            ..Self::queued(base.case_id, pack, base.purpose.clone(), base.requested_by, now)
+        }
+    }
+
+    /// Until when the period of a case runs that was not isolated.
+    pub fn until(&self) -> DateTime<Utc> {
+        self.bound_at.unwrap_or(self.requested_at)
     }
 
     /// Where it stands.
@@ -187,6 +229,12 @@ pub async fn of_case(conn: &mut AsyncPgConnection, case_id: Uuid) -> Result<Vec<
     Ok(own.select(RunRow::as_select()).load(conn).await?)
 }
 
+/// The newest run that follows up a run.
+pub async fn follow_up_of(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<Uuid>, StoreError> {
+    let newest = runs::table.filter(runs::base_run.eq(id)).order(runs::id.desc()).select(runs::id);
+    Ok(newest.first(conn).await.optional()?)
+}
+
 /// The oldest run in a state, held until the transaction ends; others are passed over when held. Runs
 /// in `skip` are not ready yet.
 pub async fn take(
@@ -199,9 +247,21 @@ pub async fn take(
         .filter(runs::id.ne_all(skip.to_vec()))
         .order(runs::requested_at)
         .select(RunRow::as_select())
-        .for_update()
+        // Not `for update`: notes of its progress refer to the row meanwhile.
+        .for_no_key_update()
         .skip_locked();
     Ok(next.first(conn).await.optional()?)
+}
+
+/// A run, held until the transaction ends, when it is queued and nobody computes it.
+pub async fn take_queued(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<RunRow>, StoreError> {
+    let one = runs::table
+        .filter(runs::id.eq(id))
+        .filter(runs::state.eq(RunState::Queued.number()))
+        .select(RunRow::as_select())
+        .for_no_key_update()
+        .skip_locked();
+    Ok(one.first(conn).await.optional()?)
 }
 
 /// Runs of a division in a state, the newest first.
@@ -234,7 +294,7 @@ pub async fn set_state(
 
 /// Takes back every run of a case; those that failed stay as they are.
 pub async fn withdraw(conn: &mut AsyncPgConnection, case_id: Uuid) -> Result<(), StoreError> {
-    let ended = [RunState::Failed, RunState::Withdrawn].map(Numbered::number);
+    let ended = [RunState::Failed, RunState::Withdrawn, RunState::Cancelled].map(Numbered::number);
     let living = runs::table.filter(runs::case_id.eq(case_id)).filter(runs::state.ne_all(ended));
     diesel::update(living).set(runs::state.eq(RunState::Withdrawn.number())).execute(conn).await?;
     Ok(())
@@ -251,54 +311,6 @@ pub async fn propose(
     let change =
         (runs::state.eq(RunState::Proposing.number()), runs::proposed_by.eq(by), runs::proposed_at.eq(now));
     Ok(diesel::update(seen).set(change).execute(conn).await? == 1)
-}
-
-/// Remembers where the log ended when the run was first looked at.
-pub async fn set_log_ends(
-    conn: &mut AsyncPgConnection,
-    id: Uuid,
-    ends: &serde_json::Value,
-) -> Result<(), StoreError> {
-    diesel::update(runs::table.find(id)).set(runs::log_ends.eq(ends)).execute(conn).await?;
-    Ok(())
-}
-
-/// What a run found.
-#[derive(Debug)]
-pub struct Computed {
-    /// When the case was infectious.
-    pub infectious: crate::domain::span::Span,
-    /// SHA-256 over the result.
-    pub digest: Vec<u8>,
-    /// Counts.
-    pub summary: serde_json::Value,
-    /// When.
-    pub at: DateTime<Utc>,
-}
-
-/// Keeps a run's result.
-pub async fn set_computed(
-    conn: &mut AsyncPgConnection,
-    id: Uuid,
-    found: &Computed,
-) -> Result<(), StoreError> {
-    let change = (
-        runs::state.eq(RunState::Computed.number()),
-        runs::infectious_from.eq(found.infectious.from()),
-        runs::infectious_until.eq(found.infectious.until()),
-        runs::computed_at.eq(found.at),
-        runs::result_digest.eq(&found.digest),
-        runs::summary.eq(&found.summary),
-    );
-    diesel::update(runs::table.find(id)).set(change).execute(conn).await?;
-    Ok(())
-}
-
-/// Notes that a run cannot be computed, and why.
-pub async fn set_failed(conn: &mut AsyncPgConnection, id: Uuid, why: &str) -> Result<(), StoreError> {
-    let change = (runs::state.eq(RunState::Failed.number()), runs::failure.eq(why));
-    diesel::update(runs::table.find(id)).set(change).execute(conn).await?;
-    Ok(())
 }
 
 /// Marks a run as let go.

@@ -230,6 +230,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    late_hours (point_id, hour) {
+        point_id -> BigInt,
+        hour -> Timestamptz,
+        xact -> BigInt,
+        noted_at -> Timestamptz,
+        handled -> Bool,
+    }
+}
+
+diesel::table! {
+    late_runs (run_id) {
+        run_id -> Uuid,
+        xact -> BigInt,
+        noted_at -> Timestamptz,
+        handled -> Bool,
+    }
+}
+
+diesel::table! {
     letters (id) {
         id -> Uuid,
         issuer_id -> Text,
@@ -381,6 +400,31 @@ diesel::table! {
 }
 
 diesel::table! {
+    run_progress (run_id) {
+        run_id -> Uuid,
+        stage -> SmallInt,
+        searches -> BigInt,
+        searched -> BigInt,
+        people -> BigInt,
+        noted_at -> Nullable<Timestamptz>,
+        cancelled_by -> Nullable<Uuid>,
+        cancelled_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    run_windows (run_id, seq) {
+        run_id -> Uuid,
+        seq -> Integer,
+        point_id -> Nullable<BigInt>,
+        venue_id -> Nullable<Uuid>,
+        grid_cell -> Nullable<BigInt>,
+        from_at -> Timestamptz,
+        until_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     runs (id) {
         id -> Uuid,
         case_id -> Uuid,
@@ -400,6 +444,17 @@ diesel::table! {
         proposed_by -> Nullable<Uuid>,
         proposed_at -> Nullable<Timestamptz>,
         released_at -> Nullable<Timestamptz>,
+        dry -> Bool,
+        incomplete_ok -> Bool,
+        incomplete -> Nullable<Jsonb>,
+        case_seen -> Nullable<Jsonb>,
+        bound_at -> Nullable<Timestamptz>,
+        base_run -> Nullable<Uuid>,
+        stale_at -> Nullable<Timestamptz>,
+        difference -> Nullable<Jsonb>,
+        snapshot -> Nullable<Text>,
+        late_checked -> Bool,
+        depth -> SmallInt,
     }
 }
 
@@ -632,6 +687,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     inspections,
     invitations,
     issuers,
+    late_hours,
+    late_runs,
     letters,
     log_positions,
     looks,
@@ -644,6 +701,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     releases,
     retention_clock,
     rule_packs,
+    run_progress,
+    run_windows,
     runs,
     scans,
     screens,

@@ -70,7 +70,11 @@ fn expected(access: Access, who: Who) -> Option<u16> {
 async fn call(client: &Client, method: &str, path: &str) -> crate::support::client::Answer {
     let number = path.starts_with("/v1/points");
     let id = if number { "77".to_owned() } else { Uuid::now_v7().to_string() };
-    let path = path.replace("{id}", &id).replace("{visitor}", &"0".repeat(32)).replace("{issuer}", "nobody");
+    let path = path
+        .replace("{id}", &id)
+        .replace("{visitor}", &"0".repeat(32))
+        .replace("{other}", &id)
+        .replace("{issuer}", "nobody");
     let path = path.replace("{member}", &id).replace("{invitation}", &id).replace("{stay}", &id);
     let needs_purpose =
         method == "GET" && ["/trail", "/contacts", "/evidence"].iter().any(|end| path.ends_with(end));

@@ -171,9 +171,13 @@ fn an_operator_gets_from_an_empty_folder_to_the_contacts_of_a_case() {
     assert_eq!(said.code, 0, "{}", said.err);
     let case = said.out.trim();
     let said = home.done(&[&["trace", case], &PURPOSE[..]].concat(), "");
-    assert!(said.contains("pack      baseline@1"), "{said}");
+    assert!(said.contains("pack            baseline@1"), "{said}");
     // The second guest shared the hall; the third was somewhere else.
-    assert!(said.contains("\"contacts\":1,") && said.contains("\"trail_stays\":1}"), "{said}");
+    assert!(said.contains("contacts        1\n") && said.contains("trail           1 stays"), "{said}");
+    assert!(said.contains("at 30 min       1 contacts"), "{said}");
+    let said = home.done(&[&["trace", case, "--dry"], &PURPOSE[..]].concat(), "");
+    assert!(said.contains("dry: it is never proposed"), "{said}");
+    home.refused(1, &[&["trace", case, "--compare", "baseline@1"], &PURPOSE[..]].concat(), "another pack");
     assert!(home.done(&["cases", "list", "--division", "410000"], "").contains(case));
 
     assert_eq!(report(&home, "yesterday", "li").code, 1);

@@ -1,6 +1,10 @@
 //! From a case to its contacts: when a run is computed, and that it finds whom it must.
 
+mod comparisons;
+mod dry;
+mod follow_ups;
 mod oracle;
+mod waiting;
 
 use placecode::domain::access::Role;
 use placecode::pipeline::Outcome;

@@ -11,16 +11,15 @@ use uuid::Uuid;
 use super::cases::{may, short};
 use super::desk::{Desk, Sent};
 use super::layout::{Layout, token};
+use super::run_counts::counts;
 use super::view::{View, go};
-use super::words;
-use crate::domain::numbered::Numbered;
-use crate::domain::rule_pack::{Class, Colour};
+use super::words::{self, Tone, badge};
 use crate::http::error::ApiError;
 use crate::http::permissions::{Investigate, Release, SeeCases};
 use crate::http::runs::{self as shared, Run, permitted};
 use crate::http::web::Web;
 use crate::http::write::transaction;
-use crate::store::runs::RunState;
+use crate::store::runs::{self, RunState};
 
 /// How often a page that waits asks again.
 const RELOAD_SECS: u32 = 2;
@@ -37,21 +36,39 @@ pub(super) async fn show(
     id: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
     let row = permitted(&web, &desk.signed.actor, *id).await?;
-    let run = shared::show(&row)?;
+    let run = shared::show_whole(&web, &row).await?;
+    let packs = runs::packs(&mut *web.app.store.conn().await?).await?;
     let waits = matches!(run.state, RunState::Queued | RunState::Proposing);
     let body = html! {
         h1 { (desk.say("计算 ", "Run ")) (short(run.id)) }
-        p { (words::run_state(desk.view.lang, run.state)) }
+        p { (words::run_state(desk.view.lang, run.state)) @if run.dry { " " (badge(Tone::Over, desk.say("试算", "Dry run"))) } }
+        (notices(&desk.view, &run))
         @if waits { p.small { (desk.say("本页会自动刷新。", "This page reloads by itself.")) } }
         @if let Some(why) = &run.failure { p.wrong role="alert" { (why) } }
         @if let Some(found) = &run.summary { (counts(&desk.view, found)) }
         (facts(&desk.view, &run, &row.purpose))
         @if run.computed_at.is_some() { (contacts_form(&desk, run.id)) }
         (next(&desk, &run))
+        @if run.computed_at.is_some() && may::<Investigate, _>(&desk) { (comparison_form(&desk, &run, &packs)) }
         p { a href={ "/cases/" (run.case) } { (desk.say("返回病例", "Back to the case")) } }
     };
     let layout = Layout { reload_secs: waits.then_some(RELOAD_SECS), ..Layout::default() };
     Ok(desk.lay(layout, StatusCode::OK, desk.say("计算", "Run"), &body))
+}
+
+/// Cancels a run that is not computed yet.
+#[post("/runs/{id}/cancellation")]
+pub(super) async fn cancel(
+    web: Data<Web>,
+    id: Path<Uuid>,
+    sent: Sent<Investigate, Nothing>,
+) -> Result<HttpResponse, ApiError> {
+    let Nothing {} = sent.form;
+    let actor = &sent.desk.signed.actor;
+    permitted(&web, actor, *id).await?;
+    let mut conn = web.app.store.conn().await?;
+    transaction(&mut conn, async |conn| shared::cancel(&web, conn, actor, *id).await).await?;
+    Ok(go(&format!("/runs/{id}")))
 }
 
 /// Proposes a computed run.
@@ -69,40 +86,42 @@ pub(super) async fn propose(
     Ok(go(&format!("/runs/{id}")))
 }
 
-fn counts(view: &View, found: &Value) -> Markup {
-    let number = |value: Option<&Value>| value.and_then(Value::as_i64).unwrap_or(0);
-    let overview = [
-        ("trail_stays", view.say("病例到过（次）", "Stays of the case")),
-        ("places", view.say("涉及场所", "Venues")),
-        ("exposures", view.say("相遇（次）", "Meetings")),
-        ("exposed_visitors", view.say("相遇的人", "People met")),
-        ("contacts", view.say("符合规则的人", "People who meet a rule")),
-    ];
-    let of = |group: &str, word: Value| {
-        let word = word.as_str().unwrap_or_default().to_owned();
-        number(found.get(group).and_then(|group| group.get(word)))
-    };
+/// What somebody should know before going by the counts.
+fn notices(view: &View, run: &Run) -> Markup {
+    let number = |value: &serde_json::Value, key: &str| value.get(key).and_then(Value::as_i64).unwrap_or(0);
     html! {
-        h2 { (view.say("结果", "Result")) }
-        ul.numbers {
-            @for (key, label) in overview { li { span.number { (number(found.get(key))) } span.small { (label) } } }
+        @if let Some(waiting) = run.waiting.as_ref().filter(|waiting| waiting.entries > 0) {
+            p.note {
+                (view.say("等待入库的扫码记录：", "Scans that are still to be stored: "))
+                (waiting.scans) @if waiting.at_least { "+" }
+            }
         }
-        table {
-            thead { tr { th scope="col" { (view.say("类别", "Class")) } th.right scope="col" { (view.say("人数", "People")) } } }
-            tbody {
-                @for class in Class::ALL {
-                    @let people = of("classes", serde_json::json!(class));
-                    @if people > 0 { tr { td { (words::class(view.lang, *class)) } td.right { (people) } } }
+        @if let Some(at) = &run.progress {
+            p.note {
+                (view.say("正在计算：", "Being computed: ")) (at.searched) " / " (at.searches)
+                " · " (view.say("人数 ", "people ")) (at.people) " · " (view.time(at.noted_at))
+            }
+        }
+        @if let Some(missing) = &run.incomplete {
+            p.wrong role="alert" {
+                (view.say("结果不完整，计算时尚未入库的扫码记录：", "Incomplete; scans that were not stored when it was computed: "))
+                (number(missing, "scans")) @if missing.get("at_least") == Some(&Value::Bool(true)) { "+" }
+            }
+        }
+        @if let Some(at) = run.stale_at {
+            p.wrong role="alert" {
+                (view.say("计算之后又有扫码记录到达：", "Scans have come since that it did not see: ")) (view.time(at))
+                @if let Some(next) = run.followed_by {
+                    " " a href={ "/runs/" (next) } { (view.say("后续计算", "The run that follows it up")) }
                 }
             }
         }
-        table {
-            thead { tr { th scope="col" { (view.say("拟赋颜色", "Proposed colour")) } th.right scope="col" { (view.say("人数", "People")) } } }
-            tbody {
-                @for colour in Colour::ALL.iter().rev() {
-                    @let people = of("colours", serde_json::json!(colour));
-                    @if people > 0 { tr { td { (words::colour(view.lang, *colour)) } td.right { (people) } } }
-                }
+        @if let Some((base, difference)) = run.base_run.zip(run.difference.as_ref()) {
+            p.note {
+                (view.say("与之前的计算相比：新增 ", "Against the run before: new ")) (number(difference, "added"))
+                (view.say("，不再符合 ", ", no longer met ")) (number(difference, "removed"))
+                (view.say("，类别改变 ", ", in another class ")) (number(difference, "changed"))
+                " " a href={ "/runs/" (base) "/difference/" (run.id) } { (view.say("查看差异", "The difference")) }
             }
         }
     }
@@ -145,6 +164,15 @@ fn contacts_form(desk: &Desk<SeeCases>, run: Uuid) -> Markup {
 fn next(desk: &Desk<SeeCases>, run: &Run) -> Markup {
     html! {
         @match run.state {
+            RunState::Queued if may::<Investigate, _>(desk) => {
+                form method="post" action={ "/runs/" (run.id) "/cancellation" } {
+                    (token(&desk.signed))
+                    button.quiet type="submit" { (desk.say("取消计算", "Cancel")) }
+                }
+            }
+            RunState::Computed if run.dry => {
+                p.small { (desk.say("试算永远不会提交放行。", "A dry run is never proposed.")) }
+            }
             RunState::Computed if may::<Investigate, _>(desk) => {
                 form method="post" action={ "/runs/" (run.id) "/proposal" } {
                     (token(&desk.signed))
@@ -156,6 +184,27 @@ fn next(desk: &Desk<SeeCases>, run: &Run) -> Markup {
                 p { a.button href="/release" { (desk.say("前往放行", "To the releases")) } }
             }
             _ => {}
+        }
+    }
+}
+
+fn comparison_form(desk: &Desk<SeeCases>, run: &Run, packs: &[(String, i32)]) -> Markup {
+    let others =
+        packs.iter().map(|(id, version)| format!("{id}@{version}")).filter(|name| *name != run.rule_pack);
+    let others: Vec<String> = others.collect();
+    html! {
+        @if !others.is_empty() {
+            section.note {
+                h2 { (desk.say("与另一规则包比较", "Compare with another rule pack")) }
+                form method="post" action={ "/runs/" (run.id) "/comparison" } {
+                    (token(&desk.signed))
+                    label for="other_pack" { (desk.say("规则包", "Rule pack")) }
+                    select #other_pack name="rule_pack" required { @for name in others.iter().rev() { option { (name) } } }
+                    label for="why" { (desk.say("目的（会被记录）", "Purpose (it is written down)")) }
+                    input #why name="purpose" type="text" required minlength="3" maxlength="500" autocomplete="off";
+                    button.quiet type="submit" { (desk.say("试算并比较", "Compute and compare")) }
+                }
+            }
         }
     }
 }

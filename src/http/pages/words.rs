@@ -78,6 +78,7 @@ pub(super) fn run_state(lang: Lang, state: RunState) -> Markup {
         RunState::Proposed => badge(Tone::Careful, lang.say("待两人放行", "Waits for two officers")),
         RunState::Released => badge(Tone::Good, lang.say("已放行", "Released")),
         RunState::Withdrawn => badge(Tone::Over, lang.say("已撤回", "Withdrawn")),
+        RunState::Cancelled => badge(Tone::Over, lang.say("已取消", "Cancelled")),
     }
 }
 

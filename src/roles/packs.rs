@@ -9,12 +9,9 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use super::house::{House, HouseArgs};
 use super::terminal::say;
 use crate::clock::Clock;
-use crate::domain::rule_pack::RulePack;
+use crate::domain::rule_pack::{RulePack, SHIPPED};
 use crate::store::audit::{self, Act};
 use crate::store::runs;
-
-/// The packs that come with the program.
-const SHIPPED: [&str; 1] = [include_str!("../../policies/baseline-1.toml")];
 
 /// Which packs to load.
 #[derive(clap::Args, Clone, Debug)]
@@ -52,7 +49,7 @@ pub(crate) async fn load(args: &LoadArgs) -> anyhow::Result<()> {
 
 /// Loads the packs that come with the program.
 pub(crate) async fn load_shipped(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> anyhow::Result<()> {
-    for text in SHIPPED {
+    for (_, text) in SHIPPED {
         keep(conn, &RulePack::parse(text)?, text, now).await?;
     }
     Ok(())

@@ -130,3 +130,7 @@ impl RulePack {
 #[cfg(test)]
 #[path = "rule_pack/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "rule_pack/schema_tests.rs"]
+mod schema_tests;

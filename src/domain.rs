@@ -34,6 +34,7 @@ pub mod span;
 pub mod stay;
 mod symbols;
 pub mod token;
+pub mod tracing;
 pub mod travel;
 pub mod usage;
 pub mod venue;

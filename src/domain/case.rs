@@ -1,9 +1,11 @@
 //! A case: who was positive, and when that person could infect others.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::local_day::day_start;
 use super::numbered::Numbered;
+use super::rule_pack::RulePack;
 use super::span::Span;
 
 /// What a health authority reported.
@@ -99,6 +101,24 @@ impl CaseDates {
         let until = self.isolated_at.unwrap_or(now);
         Span::new(from, until).unwrap_or(Span::lasting(from, 1))
     }
+}
+
+/// When a case could infect others by a pack's rules: from some days before onset (or before the sample, where
+/// there is no onset) until the first of isolation, so many days after onset, and `now`. With `whole_days` it begins
+/// with the local day and ends with it. A [`Span::moment`], in which nobody is met, where it would end before it begins.
+pub fn infectious(dates: &CaseDates, pack: &RulePack, now: DateTime<Utc>, offset: FixedOffset) -> Span {
+    let rule = &pack.infectious;
+    let days = |days: u32| TimeDelta::days(days.into());
+    let begin = dates.onset_at.unwrap_or(dates.sampled_at);
+    let before = if dates.onset_at.is_some() { rule.before_onset_days } else { rule.before_sample_days };
+    let (from, last) = if rule.whole_days {
+        let today = day_start(begin, offset);
+        (today - days(before), rule.after_days.map(|after| today + days(after) + days(1)))
+    } else {
+        (begin - days(before), rule.after_days.map(|after| begin + days(after)))
+    };
+    let until = [dates.isolated_at, last].into_iter().flatten().fold(now, DateTime::min);
+    Span::new(from, until).unwrap_or(Span::moment(from))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub use self::class_rule::{
 pub use self::refusal::InvalidPack;
 pub use self::shipped::SHIPPED;
 pub use self::source::{Grade, NOT_PUBLISHED, Provenance, Source};
-pub use self::time_rule::{Clock, Ends, Linger, RoundHow, Rounding, Sampling, TimeRule, VisitorTime};
+pub use self::time_rule::{Clock, Ends, KnownTime, Linger, RoundHow, Rounding, Sampling, TimeRule};
 
 use super::case::CaseKind;
 use super::exposure::Relation;
@@ -85,6 +85,9 @@ pub struct Infectious {
     /// A day that is missing counts nothing. Without it, every minute counts one.
     #[serde(default)]
     pub weight_percent: Option<BTreeMap<String, u32>>,
+    /// The same for cases without onset; without it, `weight_percent` holds for them too.
+    #[serde(default)]
+    pub weight_percent_sample: Option<BTreeMap<String, u32>>,
     /// Where the numbers come from.
     pub source: Provenance,
 }
@@ -119,11 +122,25 @@ impl RulePack {
         Relation::ALL.iter().filter(asked).copied().collect()
     }
 
+    /// How many steps from the case's contacts some class looks.
+    pub fn secondary_depth(&self) -> u8 {
+        self.classes
+            .iter()
+            .filter_map(|class| class.secondary.as_ref())
+            .map(|rule| rule.depth)
+            .max()
+            .unwrap_or(0)
+    }
+
     /// How long before and after a stay of the case somebody else may have been there and count.
     pub fn slack(&self) -> (TimeDelta, TimeDelta) {
         let (before, after) = self.time.slack();
-        let lingers = self.classes.iter().filter_map(|class| class.after_case_mins).max().unwrap_or(0);
-        (before, after.max(TimeDelta::minutes(lingers.into())))
+        (before, after + TimeDelta::minutes(self.after_case_mins().into()))
+    }
+
+    /// The longest that some class asks for after the case had left, in minutes.
+    pub fn after_case_mins(&self) -> u32 {
+        self.classes.iter().filter_map(|class| class.after_case_mins).max().unwrap_or(0)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A half-open span of time `[from, until)`, to the microsecond.
+//! A half-open span of time `[from, until)`, to the microsecond; and the moment, which counts no time.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -23,6 +23,17 @@ impl Span {
     /// The span that begins at `from` and lasts `secs` seconds, one at least.
     pub fn lasting(from: DateTime<Utc>, secs: u32) -> Self {
         Self { from, until: from + TimeDelta::seconds(i64::from(secs.max(1))) }
+    }
+
+    /// A meeting of no length, as rules with closed ends and points in time know it: the shortest span there is,
+    /// one microsecond, which counts no time. So a span is never empty, and nobody who only touches is together.
+    pub fn moment(at: DateTime<Utc>) -> Self {
+        Self { from: at, until: at + TimeDelta::microseconds(1) }
+    }
+
+    /// Whether it stands for a moment.
+    pub fn is_moment(&self) -> bool {
+        self.duration() == TimeDelta::microseconds(1)
     }
 
     /// The first instant inside.
@@ -53,6 +64,11 @@ impl Span {
     /// The time that both share; `None` when they share none, also when one begins where the other ends.
     pub fn overlap(&self, other: &Self) -> Option<Self> {
         Self::new(self.from.max(other.from), self.until.min(other.until)).ok()
+    }
+
+    /// The shortest span that holds both.
+    pub fn hull(&self, other: &Self) -> Self {
+        Self { from: self.from.min(other.from), until: self.until.max(other.until) }
     }
 }
 

@@ -334,7 +334,7 @@ fn a_refusal_names_line_and_key_and_what_would_be_right() {
             "days = 7\nsecondary = { of = [\"close\"], depth = 1 }",
             22,
             "class[0].secondary.of",
-            "of this pack",
+            "before this one",
         ),
         ("\"exposed_place\"", "\"secondary\"", 14, "class[0].secondary", "of which classes"),
         ("[class.end]\ntests", "[class.end]\nno_tests", 24, "class[0].end.no_tests", "unknown field"),

@@ -40,7 +40,7 @@ async fn a_loaded_pack_can_be_read_as_text_and_as_rules() {
     for unknown in ["zhejiang-2020-place@2", "zhejiang-2020-place", "nothing@1", "baseline@one"] {
         investigator.get(&format!("/v1/rule-packs/{unknown}")).await.problem(404);
     }
-    assert!(investigator.get("/v1/rule-packs?after=baseline").await.problem(400).contains("baseline@1"));
+    assert!(investigator.get("/v1/rule-packs?after=baseline").await.problem(422).contains("baseline@1"));
     app.staff(Role::DoorStaff, "330100").await.get("/v1/rule-packs").await.problem(403);
 }
 
@@ -86,7 +86,7 @@ async fn a_refused_pack_changes_nothing_and_the_answer_names_line_and_key() {
     ] {
         assert!(PLACE_WIDE.contains(old), "{old}");
         let text = PLACE_WIDE.replacen(old, new, 1);
-        let said = admin.post("/v1/rule-packs", &json!({ "text": text })).await.problem(400);
+        let said = admin.post("/v1/rule-packs", &json!({ "text": text })).await.problem(422);
         assert!(said.contains(right), "{said}");
     }
     assert_eq!(app.number("select count(*) from rule_packs").await, 1);

@@ -47,8 +47,12 @@ impl RulePack {
 
     fn check_infectious(&self) -> Result<(), InvalidPack> {
         let infectious = &self.infectious;
-        if infectious.before_onset_days > 28 || infectious.before_sample_days > 28 {
-            return refuse("infectious", "must not look back further than 28 days");
+        let back = [
+            ("infectious.before_onset_days", infectious.before_onset_days),
+            ("infectious.before_sample_days", infectious.before_sample_days),
+        ];
+        if let Some((key, _)) = back.iter().find(|(_, days)| *days > 28) {
+            return refuse(key, "must not look back further than 28 days");
         }
         if infectious.after_days.is_some_and(|days| days > 60) {
             return refuse("infectious.after_days", "must not exceed 60");
@@ -80,8 +84,12 @@ impl RulePack {
                 return refuse(key, "must have a step of 1 to 1,440 minutes that divides a day");
             }
         }
-        if time.grace_before_secs > 86_400 || time.grace_after_secs > 86_400 {
-            return refuse("time", "must not have more than a day of grace");
+        let grace = [
+            ("time.grace_before_secs", time.grace_before_secs),
+            ("time.grace_after_secs", time.grace_after_secs),
+        ];
+        if let Some((key, _)) = grace.iter().find(|(_, secs)| *secs > 86_400) {
+            return refuse(key, "must not exceed a day");
         }
         if time.round_meeting_secs > 86_400 {
             return refuse("time.round_meeting_secs", "must not exceed a day");

@@ -292,7 +292,7 @@ fn a_refusal_names_line_and_key_and_what_would_be_right() {
         ("\"2022-01-01\"", "\"2022-01-01\"\neffective_until = \"2022-01-01\"", 7, "effective_until", "after"),
         ("title_en = \"Plain\"", "title_en = \"\"", 4, "title_en", "1 to 200"),
         ("[\"confirmed\"]", "[\"confirmed\", \"confirmed\"]", 7, "index_kinds", "twice"),
-        ("before_onset_days = 2", "before_onset_days = 29", 9, "infectious", "28 days"),
+        ("before_onset_days = 2", "before_onset_days = 29", 10, "infectious.before_onset_days", "28 days"),
         (
             "together_mins = 15",
             "together_mins = 61\nwithin_hours = 1",

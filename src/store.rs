@@ -27,6 +27,7 @@ pub mod register;
 pub mod register_export;
 pub mod results;
 pub mod retention;
+pub mod rule_packs;
 pub mod runs;
 pub mod scan_log;
 pub mod scans;

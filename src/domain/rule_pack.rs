@@ -2,6 +2,9 @@
 
 mod check;
 mod class_rule;
+mod refusal;
+mod sense;
+mod shipped;
 mod source;
 mod time_rule;
 
@@ -14,6 +17,8 @@ pub use self::class_rule::{
     CheckIns, Class, ClassRule, Colour, Companion, CountedFrom, EndConditions, ReleaseRule, Secondary, Tests,
     Within,
 };
+pub use self::refusal::InvalidPack;
+pub use self::shipped::SHIPPED;
 pub use self::source::{Grade, NOT_PUBLISHED, Provenance, Source};
 pub use self::time_rule::{Clock, Ends, KnownTime, Linger, RoundHow, Rounding, Sampling, TimeRule};
 
@@ -43,6 +48,9 @@ pub struct RulePack {
     pub effective_until: Option<NaiveDate>,
     /// Which cases count.
     pub index_kinds: Vec<CaseKind>,
+    /// Where the keys above come from, as for the numbers: by key the name of a source.
+    #[serde(default)]
+    pub based_on: BTreeMap<String, String>,
     /// What these rules say that place codes cannot tell, such as a fever or a job; for the reader.
     #[serde(default)]
     pub not_computed: Vec<String>,
@@ -84,27 +92,11 @@ pub struct Infectious {
     pub source: Provenance,
 }
 
-/// Why a rule pack is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidPack {
-    /// Not TOML of the expected shape; the text names line and key.
-    #[error("{0}")]
-    Syntax(String),
-    /// A value that cannot be meant.
-    #[error("`{key}` {reason}")]
-    Value {
-        /// Which key.
-        key: String,
-        /// What would be right.
-        reason: String,
-    },
-}
-
 impl RulePack {
     /// Reads the text of a pack.
     pub fn parse(text: &str) -> Result<Self, InvalidPack> {
-        let pack: Self = toml::from_str(text).map_err(|error| InvalidPack::Syntax(error.to_string()))?;
-        pack.check()?;
+        let pack: Self = toml::from_str(text).map_err(|error| InvalidPack::shape(text, &error))?;
+        pack.check().map_err(|refused| refused.located(text))?;
         Ok(pack)
     }
 
@@ -155,3 +147,7 @@ impl RulePack {
 #[cfg(test)]
 #[path = "rule_pack/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "rule_pack/schema_tests.rs"]
+mod schema_tests;

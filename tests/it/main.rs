@@ -33,6 +33,7 @@ mod photo;
 mod posters;
 mod privacy;
 mod register;
+mod rule_packs;
 mod runs;
 mod sentinel;
 mod support;

@@ -4,6 +4,7 @@ pub mod dispatch;
 pub mod drain;
 pub mod expire;
 pub mod measure;
+pub mod pack;
 pub mod post;
 pub mod propose;
 pub mod release;

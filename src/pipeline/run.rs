@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Outcome, dispatch, drain, expire, measure, propose, release, trace, watch as alarms, withdraw};
+use super::{
+    Outcome, dispatch, drain, expire, measure, pack, propose, release, trace, watch as alarms, withdraw,
+};
 use crate::app::App;
 
 /// One arrow of the flow.
@@ -29,11 +31,13 @@ pub enum Step {
     Measure,
     /// Counts of this hour to alarms about photos of codes.
     Watch,
+    /// Stays of closed days to packs.
+    Pack,
 }
 
 impl Step {
     /// All of them, in the order of the flow.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Drain,
         Self::Trace,
         Self::Propose,
@@ -43,6 +47,7 @@ impl Step {
         Self::Expire,
         Self::Measure,
         Self::Watch,
+        Self::Pack,
     ];
 
     /// Takes the step once.
@@ -57,6 +62,7 @@ impl Step {
             Self::Expire => expire::step(app).await,
             Self::Measure => measure::step(app).await,
             Self::Watch => alarms::step(app).await,
+            Self::Pack => pack::step(app).await,
         }
     }
 
@@ -71,6 +77,7 @@ impl Step {
             Self::Expire => "expire",
             Self::Measure => "measure",
             Self::Watch => "watch",
+            Self::Pack => "pack",
         }
     }
 
@@ -103,7 +110,7 @@ impl Step {
             }
             Self::Expire => Duration::from_secs(10),
             Self::Watch => Duration::from_secs(15),
-            Self::Measure => Duration::from_secs(60),
+            Self::Measure | Self::Pack => Duration::from_secs(60),
         }
     }
 }

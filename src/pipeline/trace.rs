@@ -24,7 +24,7 @@ use crate::store::{audit, inbox, scan_log};
 const INBOX: &str = "inbox";
 
 /// No stay lasts longer: a chain of scans is begun afresh each day, and its last scan counts for a day.
-const STAY_MAX: TimeDelta = TimeDelta::days(2);
+pub const STAY_MAX: TimeDelta = TimeDelta::days(2);
 const _: () = assert!(LONGEST_STAY.num_seconds() * 2 <= STAY_MAX.num_seconds());
 
 /// Computes the oldest queued run whose scans have all been drained.

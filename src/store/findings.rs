@@ -53,25 +53,32 @@ pub async fn candidates(
     searches: &[Search],
     longest: TimeDelta,
 ) -> Result<Vec<Candidate>, StoreError> {
-    let at_points = at_points(conn, searches, longest).await?;
+    let windows = windows(&places(conn, searches).await?, longest);
     let mut candidates = Vec::new();
-    stay_packs::at_points(conn, &at_points, |found| {
+    stay_packs::at_points(conn, &windows, |found| {
         candidates.push(Candidate { stay: found.stay, venue: found.venue, row: found.row });
     })
     .await?;
     Ok(candidates)
 }
 
-/// The searches by point. What several of them ask for at one point is asked for once: windows are joined, and of two
-/// windows that follow each other the later does not ask for stays that began in the earlier one.
-pub async fn at_points(
-    conn: &mut AsyncPgConnection,
-    searches: &[Search],
-    longest: TimeDelta,
-) -> Result<Vec<AtPoint>, StoreError> {
+/// A point that a search reaches.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Which of the searches.
+    pub search: usize,
+    /// The point.
+    pub point: i64,
+    /// The span of the search.
+    pub span: Span,
+}
+
+/// What to ask for at each point, by point and time. What several searches ask for there is asked for once: spans are
+/// joined, and of two windows that follow each other the later does not ask for stays that began in the earlier one.
+pub fn windows(places: &[Place], longest: TimeDelta) -> Vec<AtPoint> {
     let mut by_point: BTreeMap<i64, Vec<Span>> = BTreeMap::new();
-    for (point, span) in places(conn, searches).await? {
-        by_point.entry(point).or_default().push(span);
+    for place in places {
+        by_point.entry(place.point).or_default().push(place.span);
     }
     let mut windows = Vec::new();
     for (point, spans) in by_point {
@@ -83,18 +90,18 @@ pub async fn at_points(
             before = span.until();
         }
     }
-    Ok(windows)
+    windows
 }
 
 /// The points that the searches reach, with their spans. Only what reaches beyond a point asks the register.
-async fn places(conn: &mut AsyncPgConnection, searches: &[Search]) -> Result<Vec<(i64, Span)>, StoreError> {
+pub async fn places(conn: &mut AsyncPgConnection, searches: &[Search]) -> Result<Vec<Place>, StoreError> {
     let (mut places, mut wide) = (Vec::new(), Vec::new());
-    for search in searches {
+    for (nth, search) in searches.iter().enumerate() {
         let Ok(span) = Span::new(search.from, search.until) else { continue };
         match search.reach {
-            Reach::Point(point) => places.push((point, span)),
-            Reach::Venue(venue) => wide.push((Some(venue), None, span)),
-            Reach::Cell(cell) => wide.push((None, Some(cell), span)),
+            Reach::Point(point) => places.push(Place { search: nth, point, span }),
+            Reach::Venue(venue) => wide.push((nth, span, Some(venue), None)),
+            Reach::Cell(cell) => wide.push((nth, span, None, Some(cell))),
         }
     }
     if wide.is_empty() {
@@ -103,24 +110,25 @@ async fn places(conn: &mut AsyncPgConnection, searches: &[Search]) -> Result<Vec
     let rows: Vec<PlaceRow> = Kept(
         sql_query(
             "with w as materialized (
-                 select * from unnest($1, $2, $3, $4) as w (venue_id, grid_cell, from_at, until_at)
+                 select w.nth::int as nth, w.venue_id, w.grid_cell
+                 from unnest($1, $2) with ordinality as w (venue_id, grid_cell, nth)
              )
-             select p.id, w.from_at, w.until_at from w join points p on p.venue_id = w.venue_id
+             select p.id, w.nth from w join points p on p.venue_id = w.venue_id
              union
-             select p.id, w.from_at, w.until_at from w join points p on p.grid_cell = w.grid_cell
+             select p.id, w.nth from w join points p on p.grid_cell = w.grid_cell
              union
-             select p.id, w.from_at, w.until_at from w join stops t on t.grid_cell = w.grid_cell
+             select p.id, w.nth from w join stops t on t.grid_cell = w.grid_cell
               join points p on p.venue_id = t.venue_id and p.is_mobile",
         )
-        .bind::<Array<Nullable<SqlUuid>>, _>(wide.iter().map(|(venue, ..)| *venue).collect::<Vec<_>>())
-        .bind::<Array<Nullable<BigInt>>, _>(wide.iter().map(|(_, cell, _)| *cell).collect::<Vec<_>>())
-        .bind::<Array<Timestamptz>, _>(wide.iter().map(|(.., span)| span.from()).collect::<Vec<_>>())
-        .bind::<Array<Timestamptz>, _>(wide.iter().map(|(.., span)| span.until()).collect::<Vec<_>>()),
+        .bind::<Array<Nullable<SqlUuid>>, _>(wide.iter().map(|(.., venue, _)| *venue).collect::<Vec<_>>())
+        .bind::<Array<Nullable<BigInt>>, _>(wide.iter().map(|(.., cell)| *cell).collect::<Vec<_>>()),
     )
     .load(conn)
     .await?;
-    let wide = rows.into_iter().filter_map(|row| Some((row.id, Span::new(row.from_at, row.until_at).ok()?)));
-    places.extend(wide);
+    places.extend(rows.into_iter().filter_map(|row| {
+        let (search, span, ..) = wide.get(usize::try_from(row.nth).ok()?.checked_sub(1)?)?;
+        Some(Place { search: *search, point: row.id, span: *span })
+    }));
     Ok(places)
 }
 
@@ -128,10 +136,8 @@ async fn places(conn: &mut AsyncPgConnection, searches: &[Search]) -> Result<Vec
 struct PlaceRow {
     #[diesel(sql_type = BigInt)]
     id: i64,
-    #[diesel(sql_type = Timestamptz)]
-    from_at: DateTime<Utc>,
-    #[diesel(sql_type = Timestamptz)]
-    until_at: DateTime<Utc>,
+    #[diesel(sql_type = Integer)]
+    nth: i32,
 }
 
 /// Stores the evidence of a run; `counted` are the indices that met the rule of their visitor's class.

@@ -248,8 +248,9 @@ pub async fn store(
     Ok(())
 }
 
-/// Ends the packing of a day: its rows go, and it is written down. Waits half a second at the most for those who read
-/// the rows, as everybody else would have to wait behind it.
+/// Ends the packing of a day: its rows go, and it is written down. Waits a second and a half at the most for those
+/// who read the rows, as everybody else would have to wait behind it; after one second Postgres ends an automatic vacuum that
+/// is in the way.
 pub async fn finish(
     conn: &mut AsyncPgConnection,
     day: NaiveDate,
@@ -263,7 +264,7 @@ pub async fn finish(
     .bind::<Timestamptz, _>(now)
     .execute(conn)
     .await?;
-    sql_query("set local lock_timeout = '500ms'").execute(conn).await?;
+    sql_query("set local lock_timeout = '1500ms'").execute(conn).await?;
     sql_query(format!("truncate stays_{}", day.format("%Y%m%d"))).execute(conn).await?;
     Ok(())
 }

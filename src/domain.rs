@@ -34,6 +34,7 @@ pub mod scan;
 pub mod small_count;
 pub mod span;
 pub mod stay;
+pub mod stay_pack;
 mod symbols;
 pub mod token;
 pub mod tracing;

@@ -1,11 +1,13 @@
 //! The flow: one file per arrow, each a step that says what it did.
 
+pub mod batch;
 pub mod dispatch;
 pub mod drain;
 pub mod expire;
 pub mod find;
 pub mod follow_up;
 pub mod measure;
+pub mod pack;
 pub mod post;
 pub mod progress;
 pub mod propose;

@@ -33,6 +33,7 @@ mod stage;
 mod table;
 mod terminal;
 mod trace;
+mod trace_batch;
 mod trace_lines;
 mod up;
 mod venue_batch;
@@ -135,6 +136,8 @@ enum Role {
     Cases(Cases),
     /// Compute who was exposed to a case. Colours nobody.
     Trace(trace::TraceArgs),
+    /// Count who was exposed to each of many cases. Colours nobody and keeps no result.
+    TraceBatch(trace_batch::BatchArgs),
     /// Manage rule packs.
     #[command(subcommand)]
     Packs(Packs),
@@ -275,6 +278,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Cases(Cases::List(args)) => cases::list(&args).await?,
         Role::Cases(Cases::Withdraw(args)) => cases::withdraw(&args).await?,
         Role::Trace(args) => trace::compute(&args).await?,
+        Role::TraceBatch(args) => trace_batch::compute(&args).await?,
         Role::Packs(Packs::Load(args)) => packs::load(&args).await?,
         Role::Conformance(Conformance::Run(args)) => return conformance::run(&args).await,
         Role::Packs(Packs::Check(args)) => return Ok(packs::check(&args)),

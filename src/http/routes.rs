@@ -10,8 +10,7 @@ use super::{
     accounts, admin, alarms, applicants, audit, cases, categories, channels, codes, comparisons, contacts,
     duplicates, health, inspections, letters, organisations, posters, register_export, rule_packs, runs,
     scan_batches, scan_log, scans, screens, sessions, trial, venue_counts, venue_life, venue_staff, venues,
-    visitor_cards,
-    visitors,
+    visitor_cards, visitors,
 };
 use crate::domain::access::{Permission, Role};
 

@@ -6,7 +6,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{
-    Outcome, dispatch, drain, expire, follow_up, measure, propose, release, trace, watch as alarms, withdraw,
+    Outcome, dispatch, drain, expire, follow_up, measure, pack, propose, release, trace, watch as alarms,
+    withdraw,
 };
 use crate::app::App;
 
@@ -33,6 +34,8 @@ pub enum Step {
     Measure,
     /// Counts of this hour to alarms about photos of codes.
     Watch,
+    /// Stays of closed days to packs.
+    Pack,
 }
 
 impl Step {
@@ -48,6 +51,7 @@ impl Step {
         Self::Expire,
         Self::Measure,
         Self::Watch,
+        Self::Pack,
     ];
 
     /// Takes the step once.
@@ -63,6 +67,7 @@ impl Step {
             Self::Expire => expire::step(app).await,
             Self::Measure => measure::step(app).await,
             Self::Watch => alarms::step(app).await,
+            Self::Pack => pack::step(app).await,
         }
     }
 
@@ -78,6 +83,7 @@ impl Step {
             Self::Expire => "expire",
             Self::Measure => "measure",
             Self::Watch => "watch",
+            Self::Pack => "pack",
         }
     }
 
@@ -111,7 +117,7 @@ impl Step {
             Self::FollowUp => Duration::from_secs(1),
             Self::Expire => Duration::from_secs(10),
             Self::Watch => Duration::from_secs(15),
-            Self::Measure => Duration::from_secs(60),
+            Self::Measure | Self::Pack => Duration::from_secs(60),
         }
     }
 }

@@ -9,12 +9,12 @@ use uuid::Uuid;
 use crate::domain::catalogue::{Catalogue, Category};
 use crate::domain::scan::{Direction, LATE_FROM, Scan};
 use crate::domain::span::Span;
-use crate::domain::stay::{Stay, reach, stays_of};
+use crate::domain::stay::{Reach, Stay, reach, stays_of};
 use crate::domain::venue::PointId;
 use crate::domain::visitor::Visitor;
 use crate::store::scans::KnownScan;
 use crate::store::stays::StayChange;
-use crate::store::{StoreError, late, scans, stays};
+use crate::store::{StoreError, late, packing, scans, stays};
 
 /// By what stays are computed.
 #[derive(Debug, Clone, Copy)]
@@ -44,11 +44,12 @@ pub async fn store(
     changes: Changes,
 ) -> Result<usize, StoreError> {
     let new = once_each(new);
-    let reaches: BTreeMap<Visitor, _> = spans_by_visitor(&new)
+    let reaches: BTreeMap<Visitor, Reach> = spans_by_visitor(&new)
         .into_iter()
         .map(|(visitor, (first, last))| (visitor, reach(first, last, rules.offset)))
         .collect();
     let scans_in: Vec<(Visitor, Span)> = reaches.iter().map(|(v, reach)| (*v, reach.scans)).collect();
+    make_rows(conn, &reaches, &new).await?;
     let known = scans::within(conn, &scans_in).await?;
     let stored = scans::insert(conn, &new).await?;
     if stored == 0 {
@@ -73,6 +74,20 @@ pub async fn store(
         late::note(conn, &difference.touched(&causes, looked_at)).await?;
     }
     Ok(stored)
+}
+
+/// Keeps the days of the reaches from being packed meanwhile. Where some are packed, as when history is imported, the
+/// stays that may change are made rows again, so that all that follows finds rows.
+async fn make_rows(
+    conn: &mut AsyncPgConnection,
+    reaches: &BTreeMap<Visitor, Reach>,
+    new: &[Scan],
+) -> Result<(), StoreError> {
+    let spans: Vec<(Visitor, Span)> =
+        reaches.iter().map(|(visitor, reach)| (*visitor, reach.stays)).collect();
+    let packed = packing::open(conn, &spans.iter().map(|(_, span)| *span).collect::<Vec<_>>()).await?;
+    let received = new.iter().map(|scan| scan.received_at).max().unwrap_or_default();
+    packing::unpack_for(conn, &spans, &packed, received).await
 }
 
 /// What makes a scan the same scan.

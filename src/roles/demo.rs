@@ -28,6 +28,7 @@ use crate::domain::access::Role;
 use crate::issuer::reference::IssuerKeys;
 use crate::password;
 use crate::store::access::{self, StaffRow, role_numbers};
+use crate::store::stay_packs;
 
 /// How the demo is played.
 #[derive(clap::Args, Clone, Debug)]
@@ -156,10 +157,11 @@ async fn stored(house: &House) -> anyhow::Result<Stored> {
         );
         colours.insert(word.to_owned(), count(&mut conn, &sql).await?);
     }
+    let (stays, contradicted) = stay_packs::count(&mut conn).await?;
     Ok(Stored {
         scans: count(&mut conn, "select count(*) as count from scans").await?,
-        stays: count(&mut conn, "select count(*) as count from stays").await?,
-        contradicted: count(&mut conn, "select count(*) as count from stays where presence = 0").await?,
+        stays,
+        contradicted,
         letters: count(&mut conn, "select count(*) as count from letters").await?,
         waiting_entries,
         open_colours: colours,

@@ -69,7 +69,8 @@ pub(crate) struct TraceArgs {
     contacts: Option<PathBuf>,
 }
 
-fn pack(text: &str) -> Result<(String, i32), String> {
+/// A pack and its version.
+pub(crate) fn pack(text: &str) -> Result<(String, i32), String> {
     let named = text.split_once('@').and_then(|(id, version)| Some((id.to_owned(), version.parse().ok()?)));
     named.ok_or_else(|| "a pack and its version, such as baseline@1".to_owned())
 }

@@ -1,5 +1,7 @@
 //! What runs find: candidates to look at, then exposures and contacts.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -10,12 +12,15 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::StoreError;
+use super::kept::Kept;
 use super::schema::contacts;
-use super::stays::StayRow;
+use super::stay_packs::{self, AtPoint};
 use crate::domain::exposure::{Candidate, Exposure, With};
 use crate::domain::grading::Contact;
 use crate::domain::numbered::Numbered;
 use crate::domain::position::cell_to_i64;
+use crate::domain::span::{Span, union};
+use crate::domain::stay_pack::Window;
 use crate::domain::venue::PointId;
 use crate::domain::visitor::Visitor;
 
@@ -48,68 +53,91 @@ pub async fn candidates(
     searches: &[Search],
     longest: TimeDelta,
 ) -> Result<Vec<Candidate>, StoreError> {
-    let (mut point, mut venue, mut cell) = (Vec::new(), Vec::new(), Vec::new());
-    for search in searches {
-        let (p, v, c) = match search.reach {
-            Reach::Point(point) => (Some(point), None, None),
-            Reach::Venue(venue) => (None, Some(venue), None),
-            Reach::Cell(cell) => (None, None, Some(cell)),
-        };
-        point.push(p);
-        venue.push(v);
-        cell.push(c);
-    }
-    let rows: Vec<CandidateRow> = sql_query(
-        "with w as (
-             select * from unnest($1, $2, $3, $4, $5) as w (point_id, venue_id, grid_cell, from_at, until_at)
-         ), places as (
-             select w.point_id, w.from_at, w.until_at from w where w.point_id is not null
-             union
-             select p.id, w.from_at, w.until_at from w join points p on p.venue_id = w.venue_id
-             union
-             select p.id, w.from_at, w.until_at from w join points p on p.grid_cell = w.grid_cell
-             union
-             select p.id, w.from_at, w.until_at from w join stops t on t.grid_cell = w.grid_cell
-              join points p on p.venue_id = t.venue_id and p.is_mobile
-         ), met as (
-             select distinct s.point_id, s.from_at, s.id, s.visitor, s.until_at, s.cell, s.ended_by, s.presence
-             from places w
-             join stays s on s.point_id = w.point_id and s.until_at > w.from_at
-              and s.from_at >= w.from_at - make_interval(secs => $6) and s.from_at < w.until_at
-         )
-         select met.*, p.venue_id, p.row_no from met join points p on p.id = met.point_id",
-    )
-    .bind::<Array<Nullable<BigInt>>, _>(point)
-    .bind::<Array<Nullable<SqlUuid>>, _>(venue)
-    .bind::<Array<Nullable<BigInt>>, _>(cell)
-    .bind::<Array<Timestamptz>, _>(searches.iter().map(|s| s.from).collect::<Vec<_>>())
-    .bind::<Array<Timestamptz>, _>(searches.iter().map(|s| s.until).collect::<Vec<_>>())
-    .bind::<diesel::sql_types::Double, _>(seconds(longest))
-    .load(conn)
+    let windows = windows(&places(conn, searches).await?, longest);
+    let mut candidates = Vec::new();
+    stay_packs::at_points(conn, &windows, |found| {
+        candidates.push(Candidate { stay: found.stay, venue: found.venue, row: found.row });
+    })
     .await?;
-    rows.into_iter().map(CandidateRow::read).collect()
+    Ok(candidates)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a stay lasts days, far below 2^52 seconds")]
-fn seconds(duration: TimeDelta) -> f64 {
-    duration.num_seconds() as f64
+/// A point that a search reaches.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Which of the searches.
+    pub search: usize,
+    /// The point.
+    pub point: i64,
+    /// The span of the search.
+    pub span: Span,
+}
+
+/// What to ask for at each point, by point and time. What several searches ask for there is asked for once: spans are
+/// joined, and of two windows that follow each other the later does not ask for stays that began in the earlier one.
+pub fn windows(places: &[Place], longest: TimeDelta) -> Vec<AtPoint> {
+    let mut by_point: BTreeMap<i64, Vec<Span>> = BTreeMap::new();
+    for place in places {
+        by_point.entry(place.point).or_default().push(place.span);
+    }
+    let mut windows = Vec::new();
+    for (point, spans) in by_point {
+        let mut before = DateTime::<Utc>::MIN_UTC;
+        for span in union(spans) {
+            let earliest = before.max(span.from() - longest);
+            windows
+                .push(AtPoint { point, window: Window { earliest, from: span.from(), until: span.until() } });
+            before = span.until();
+        }
+    }
+    windows
+}
+
+/// The points that the searches reach, with their spans. Only what reaches beyond a point asks the register.
+pub async fn places(conn: &mut AsyncPgConnection, searches: &[Search]) -> Result<Vec<Place>, StoreError> {
+    let (mut places, mut wide) = (Vec::new(), Vec::new());
+    for (nth, search) in searches.iter().enumerate() {
+        let Ok(span) = Span::new(search.from, search.until) else { continue };
+        match search.reach {
+            Reach::Point(point) => places.push(Place { search: nth, point, span }),
+            Reach::Venue(venue) => wide.push((nth, span, Some(venue), None)),
+            Reach::Cell(cell) => wide.push((nth, span, None, Some(cell))),
+        }
+    }
+    if wide.is_empty() {
+        return Ok(places);
+    }
+    let rows: Vec<PlaceRow> = Kept(
+        sql_query(
+            "with w as materialized (
+                 select w.nth::int as nth, w.venue_id, w.grid_cell
+                 from unnest($1, $2) with ordinality as w (venue_id, grid_cell, nth)
+             )
+             select p.id, w.nth from w join points p on p.venue_id = w.venue_id
+             union
+             select p.id, w.nth from w join points p on p.grid_cell = w.grid_cell
+             union
+             select p.id, w.nth from w join stops t on t.grid_cell = w.grid_cell
+              join points p on p.venue_id = t.venue_id and p.is_mobile",
+        )
+        .bind::<Array<Nullable<SqlUuid>>, _>(wide.iter().map(|(.., venue, _)| *venue).collect::<Vec<_>>())
+        .bind::<Array<Nullable<BigInt>>, _>(wide.iter().map(|(.., cell)| *cell).collect::<Vec<_>>()),
+    )
+    .load(conn)
+    .await?;
+    places.extend(rows.into_iter().filter_map(|row| {
+        let (search, span, ..) = wide.get(usize::try_from(row.nth).ok()?.checked_sub(1)?)?;
+        Some(Place { search: *search, point: row.id, span: *span })
+    }));
+    Ok(places)
 }
 
 #[derive(QueryableByName)]
-struct CandidateRow {
-    #[diesel(embed)]
-    stay: StayRow,
-    #[diesel(sql_type = SqlUuid)]
-    venue_id: Uuid,
-    #[diesel(sql_type = Nullable<SmallInt>)]
-    row_no: Option<i16>,
-}
-
-impl CandidateRow {
-    fn read(self) -> Result<Candidate, StoreError> {
-        let row = self.row_no.and_then(|row| u16::try_from(row).ok());
-        Ok(Candidate { venue: self.venue_id, row, stay: self.stay.read()? })
-    }
+struct PlaceRow {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Integer)]
+    nth: i32,
 }
 
 /// Stores the evidence of a run; `counted` are the indices that met the rule of their visitor's class.

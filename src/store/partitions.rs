@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::StoreError;
 
 /// The tables that are partitioned by day.
-pub const TABLES: [&str; 3] = ["scans", "stays", "stay_changes"];
+pub const TABLES: [&str; 4] = ["scans", "stays", "stay_changes", "stay_packs"];
 
 /// Makes the partitions of the days from `first` to `last`, both included, where they are missing.
 /// Days are those of UTC. Returns how many were made.
@@ -75,6 +75,12 @@ pub async fn drop_before(
             }
         }
     }
+    let spared: Vec<NaiveDate> = spared.iter().map(|spared| spared.day).collect();
+    sql_query("delete from packed_days where day < $1 and day <> all($2)")
+        .bind::<Date, _>(first_kept)
+        .bind::<Array<Date>, _>(spared)
+        .execute(conn)
+        .await?;
     Ok(dropped)
 }
 

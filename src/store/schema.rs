@@ -308,6 +308,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    packed_days (day) {
+        day -> Date,
+        packed_at -> Timestamptz,
+        opened_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     point_alarms (id) {
         id -> Uuid,
         point_id -> BigInt,
@@ -535,6 +543,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    stay_packs (point_id, until_max, first_at, number) {
+        point_id -> BigInt,
+        until_max -> Timestamptz,
+        first_at -> Timestamptz,
+        number -> SmallInt,
+        stays -> SmallInt,
+        contradicted -> SmallInt,
+        body -> Bytea,
+    }
+}
+
+diesel::table! {
     stays (point_id, from_at, id, visitor) {
         point_id -> BigInt,
         from_at -> Timestamptz,
@@ -694,6 +714,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     looks,
     machine_tokens,
     organisations,
+    packed_days,
     point_alarms,
     point_hours,
     point_usage,
@@ -710,6 +731,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     staff,
     staff_venues,
     stay_changes,
+    stay_packs,
     stays,
     stops,
     switches,

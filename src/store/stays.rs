@@ -1,12 +1,14 @@
 //! Stays: what follows from the scans.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{StoreError, sound};
+use super::{StoreError, sound, stay_packs};
 use crate::domain::catalogue::LONGEST_STAY;
 use crate::domain::numbered::Numbered;
 use crate::domain::position::{cell_from_i64, cell_to_i64};
@@ -140,24 +142,37 @@ pub async fn of_visitor(
     span: Span,
     limit: i64,
 ) -> Result<Vec<PlacedStay>, StoreError> {
-    let rows: Vec<PlacedStayRow> = sql_query(
-        "select s.point_id, s.from_at, s.id, s.visitor, s.until_at, s.cell, s.ended_by, s.presence,
-                v.name as venue_name, p.name as point_name
-         from scans o join stays s on s.point_id = o.point_id and s.from_at = o.occurred_at and s.id = o.id
-             and s.visitor = o.visitor
-         join points p on p.id = s.point_id join venues v on v.id = p.venue_id
-         where o.visitor = $1 and o.occurred_at >= $5 and o.occurred_at < $3
-           and s.from_at >= $5 and s.from_at < $3 and s.until_at > $2
-         order by s.from_at desc limit $4",
+    let mut stays =
+        stay_packs::of_visitor(conn, visitor, span, earliest_beginning(span), limit * SCANS).await?;
+    stays.truncate(usize::try_from(limit).unwrap_or_default());
+    let points: Vec<i64> = stays.iter().map(|stay| stay.point.to_i64()).collect();
+    let names: Vec<PlaceNames> = sql_query(
+        "select p.id, v.name as venue_name, p.name as point_name from points p join venues v on v.id = p.venue_id
+         where p.id = any($1)",
     )
-    .bind::<SqlUuid, _>(visitor.to_uuid())
-    .bind::<Timestamptz, _>(span.from())
-    .bind::<Timestamptz, _>(span.until())
-    .bind::<BigInt, _>(limit)
-    .bind::<Timestamptz, _>(earliest_beginning(span))
+    .bind::<Array<BigInt>, _>(points)
     .load(conn)
     .await?;
-    rows.into_iter().map(PlacedStayRow::read).collect()
+    let names: HashMap<i64, PlaceNames> = names.into_iter().map(|place| (place.id, place)).collect();
+    let placed = |stay: Stay| {
+        let place = names.get(&stay.point.to_i64())?;
+        let (venue_name, point_name) = (place.venue_name.clone(), place.point_name.clone());
+        Some(PlacedStay { stay, venue_name, point_name })
+    };
+    Ok(stays.into_iter().filter_map(placed).collect())
+}
+
+/// How many scans of a visitor are looked at for each stay that is asked for: exits and repeated scans open none.
+const SCANS: i64 = 8;
+
+#[derive(QueryableByName)]
+struct PlaceNames {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Text)]
+    venue_name: String,
+    #[diesel(sql_type = Text)]
+    point_name: String,
 }
 
 /// A stay with the names of its place.
@@ -182,21 +197,21 @@ pub(super) fn earliest_beginning(span: Span) -> DateTime<Utc> {
 #[derive(Debug, QueryableByName)]
 pub(super) struct StayRow {
     #[diesel(sql_type = BigInt)]
-    point_id: i64,
+    pub(super) point_id: i64,
     #[diesel(sql_type = Timestamptz)]
-    from_at: DateTime<Utc>,
+    pub(super) from_at: DateTime<Utc>,
     #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
+    pub(super) id: Uuid,
     #[diesel(sql_type = SqlUuid)]
-    visitor: Uuid,
+    pub(super) visitor: Uuid,
     #[diesel(sql_type = Timestamptz)]
-    until_at: DateTime<Utc>,
+    pub(super) until_at: DateTime<Utc>,
     #[diesel(sql_type = BigInt)]
-    cell: i64,
+    pub(super) cell: i64,
     #[diesel(sql_type = SmallInt)]
-    ended_by: i16,
+    pub(super) ended_by: i16,
     #[diesel(sql_type = SmallInt)]
-    presence: i16,
+    pub(super) presence: i16,
 }
 
 impl StayRow {
@@ -210,21 +225,5 @@ impl StayRow {
             ended_by: sound(EndedBy::from_number(self.ended_by), "stays")?,
             presence: sound(Presence::from_number(self.presence), "stays")?,
         })
-    }
-}
-
-#[derive(QueryableByName)]
-struct PlacedStayRow {
-    #[diesel(embed)]
-    stay: StayRow,
-    #[diesel(sql_type = Text)]
-    venue_name: String,
-    #[diesel(sql_type = Text)]
-    point_name: String,
-}
-
-impl PlacedStayRow {
-    fn read(self) -> Result<PlacedStay, StoreError> {
-        Ok(PlacedStay { stay: self.stay.read()?, venue_name: self.venue_name, point_name: self.point_name })
     }
 }

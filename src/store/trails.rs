@@ -3,22 +3,26 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::cases::CaseRow;
 use super::schema::{staff, trail_changes, trail_stays};
 use super::stays::earliest_beginning;
-use super::{StoreError, sound};
+use super::{StoreError, sound, stay_packs};
 use crate::domain::exposure::TrailStay;
 use crate::domain::numbered::Numbered;
-use crate::domain::position::cell_from_i64;
+use crate::domain::position::{cell_from_i64, cell_to_i64};
+use crate::domain::scan::Presence;
 use crate::domain::span::Span;
 use crate::domain::venue::{Granularity, PointId};
 
 /// The category of a place of which no venue is known.
 const UNKNOWN_CATEGORY: &str = "other";
+
+/// How many scans of a case are looked at for its trail.
+const SCANS_MAX: i64 = 100_000;
 
 /// Brings the scanned part of a trail in line with the stays of the case in a span: new stays are added, changed ends
 /// are taken over, stays that are gone are marked as removed. Contradicted stays are nobody's trail. What an
@@ -35,13 +39,13 @@ pub async fn pull_trail(
 ) -> Result<(), StoreError> {
     let held = sql_query("select 1 from cases where id = $1 for share");
     held.bind::<SqlUuid, _>(case.id).execute(conn).await?;
+    // A trail has a few stays a day; the bound keeps a visitor who scanned without end from filling the memory.
+    let mut seen =
+        stay_packs::of_visitor(conn, case.visitor(), span, earliest_beginning(span), SCANS_MAX).await?;
+    seen.retain(|stay| stay.presence > Presence::Contradicted);
     sql_query(
         "with seen as (
-             select s.point_id, s.from_at, s.until_at, s.id, s.cell from scans o
-             join stays s on s.point_id = o.point_id and s.from_at = o.occurred_at and s.id = o.id
-                 and s.visitor = o.visitor
-             where o.visitor = $2 and o.occurred_at >= $6 and o.occurred_at < $4
-               and s.from_at >= $6 and s.from_at < $4 and s.until_at > $3 and s.presence > 0
+             select * from unnest($2, $3, $4, $6, $7) as s (point_id, from_at, until_at, id, cell)
          ), gone as (
              select t.id, t.point_id, t.removed_by, t.scanned_from_at, t.scanned_until_at,
                     t.removed_at is null and t.edited_at is null and t.confirmed_at is null as to_go
@@ -63,11 +67,12 @@ pub async fn pull_trail(
                        removed_at = case when trail_stays.removed_by is null then null else trail_stays.removed_at end",
     )
     .bind::<SqlUuid, _>(case.id)
-    .bind::<SqlUuid, _>(case.visitor)
-    .bind::<Timestamptz, _>(span.from())
-    .bind::<Timestamptz, _>(span.until())
+    .bind::<Array<BigInt>, _>(seen.iter().map(|s| s.point.to_i64()).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(seen.iter().map(|s| s.span.from()).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(seen.iter().map(|s| s.span.until()).collect::<Vec<_>>())
     .bind::<Timestamptz, _>(now)
-    .bind::<Timestamptz, _>(earliest_beginning(span))
+    .bind::<Array<SqlUuid>, _>(seen.iter().map(|s| s.id).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(seen.iter().map(|s| cell_to_i64(s.cell)).collect::<Vec<_>>())
     .execute(conn)
     .await?;
     Ok(())

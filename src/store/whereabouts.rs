@@ -7,11 +7,14 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use super::stay_packs::{AtPoint, instant};
 use super::stays::earliest_beginning;
-use super::{StoreError, scans, sound};
+use super::{StoreError, scans, sound, stay_packs};
 use crate::domain::exposure::Candidate;
 use crate::domain::numbered::Numbered;
+use crate::domain::scan::{Direction, Scan};
 use crate::domain::span::Span;
+use crate::domain::stay::Stay;
 use crate::domain::tracing::{Place, Places};
 use crate::domain::venue::{Granularity, PointId};
 use crate::domain::visitor::Visitor;
@@ -32,21 +35,50 @@ pub async fn of_visitors(
     };
     let widened: Vec<(Visitor, Span)> = spans.iter().filter_map(widened).collect();
     let mut stays = Vec::new();
+    let mut without = Vec::new();
     for known in scans::within(conn, &widened).await? {
-        let Some(stay) = known.stay else { continue };
-        let own = spans.get(&stay.visitor).map_or(&[][..], Vec::as_slice);
-        if own.iter().any(|span| span.overlap(&stay.span).is_some()) {
-            stays.push(stay);
+        match known.stay {
+            Some(stay) => stays.push(stay),
+            None if matches!(known.scan.direction, Direction::Entry | Direction::Passing) => {
+                without.push(known.scan)
+            }
+            None => {}
         }
     }
+    packed(conn, &without, &mut stays).await?;
+    stays.retain(|stay| {
+        let own = spans.get(&stay.visitor).map_or(&[][..], Vec::as_slice);
+        own.iter().any(|span| span.overlap(&stay.span).is_some())
+    });
     let points: BTreeSet<i64> = stays.iter().map(|stay| stay.point.to_i64()).collect();
     let known = points_of(conn, points.into_iter().collect()).await?;
     let places = known.iter().map(|(point, known)| (*point, known.place.clone())).collect();
-    let candidate = |stay: crate::domain::stay::Stay| {
+    let candidate = |stay: Stay| {
         let known = known.get(&stay.point)?;
         Some(Candidate { venue: known.venue, row: known.row, stay })
     };
     Ok((stays.into_iter().filter_map(candidate).collect(), places))
+}
+
+/// Adds the stays of closed days that these scans opened.
+async fn packed(
+    conn: &mut AsyncPgConnection,
+    scans: &[Scan],
+    stays: &mut Vec<Stay>,
+) -> Result<(), StoreError> {
+    let search = |scan: &Scan| AtPoint { point: scan.point.to_i64(), window: instant(scan.occurred_at) };
+    let searches: Vec<AtPoint> = scans.iter().map(search).collect();
+    stay_packs::at_points(conn, &searches, |found| {
+        let opened = |scan: &&Scan| {
+            scan.visitor == found.stay.visitor
+                && scan.occurred_at == found.stay.span.from()
+                && found.stay.id.is_nil()
+        };
+        if let Some(scan) = scans.get(found.search).filter(opened) {
+            stays.push(Stay { id: scan.id, ..found.stay });
+        }
+    })
+    .await
 }
 
 /// What is known of a point.

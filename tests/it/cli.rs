@@ -179,6 +179,17 @@ fn an_operator_gets_from_an_empty_folder_to_the_contacts_of_a_case() {
     assert!(said.contains("dry: it is never proposed"), "{said}");
     home.refused(1, &[&["trace", case, "--compare", "baseline@1"], &PURPOSE[..]].concat(), "another pack");
     assert!(home.done(&["cases", "list", "--division", "410000"], "").contains(case));
+    let batch = [&["trace-batch", "--pack", "baseline@1"], &PURPOSE[..]].concat();
+    let said = home.done(&[&batch[..], &["--all-open"]].concat(), "");
+    assert!(said.contains(&format!("{case}  contacts 1  exposed_place 1")), "{said}");
+    assert!(said.contains("cases   1") && said.contains("people  1"), "{said}");
+    let list = home.file("cases.txt", &format!("{case}\n{case}\n"));
+    let people = format!("{list}.csv");
+    home.done(&[&batch[..], &["--cases", &list, "--out", &people]].concat(), "");
+    let written = fs::read_to_string(&people).unwrap();
+    assert_eq!((written.lines().count(), written.contains(case)), (2, true), "{written}");
+    home.refused(1, &[&batch[..], &["--cases", &people]].concat(), "line 1: ");
+    home.refused(2, &batch, "required");
 
     assert_eq!(report(&home, "yesterday", "li").code, 1);
     assert_eq!(report(&home, &at(600), "wang").code, 1);

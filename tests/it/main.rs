@@ -27,6 +27,7 @@ mod issuer;
 mod laws;
 mod migrations;
 mod openapi;
+mod packed;
 mod pages;
 mod pages_access;
 mod photo;

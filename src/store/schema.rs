@@ -351,6 +351,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    residences (visitor) {
+        visitor -> Uuid,
+        division -> Text,
+        channel -> Text,
+        told_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     retention_clock (only_row) {
         only_row -> Bool,
         seen_at -> Timestamptz,
@@ -596,6 +605,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     point_usage,
     points,
     releases,
+    residences,
     retention_clock,
     rule_packs,
     runs,

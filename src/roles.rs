@@ -1,6 +1,7 @@
 //! The subcommands of the binary: the command line, and one file per role.
 
 mod audit;
+mod backward;
 mod cases;
 mod categories;
 mod codes;
@@ -66,6 +67,7 @@ Examples:
   placecode cases report --identity - --kind confirmed --onset '2026-03-01 08:00' \\
       --sampled '2026-03-02 10:00' --authority 'Zhengzhou CDC' --division 410105 --by wang
   placecode trace CASE --purpose 'first look' --by wang
+  placecode backward --division 410105 --since '2026-03-01 00:00' --purpose 'source of the cluster' --by wang
   placecode audit verify --file audit.ndjson
 
 Every setting can be given as a flag or as the environment variable that stands beside it.
@@ -130,6 +132,8 @@ enum Role {
     Cases(Cases),
     /// Compute who was exposed to a case. Colours nobody.
     Trace(trace::TraceArgs),
+    /// Look at the cases of a division together: common places, clusters, likely sources.
+    Backward(backward::BackwardArgs),
     /// Manage rule packs.
     #[command(subcommand)]
     Packs(Packs),
@@ -246,6 +250,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Cases(Cases::List(args)) => cases::list(&args).await?,
         Role::Cases(Cases::Withdraw(args)) => cases::withdraw(&args).await?,
         Role::Trace(args) => trace::compute(&args).await?,
+        Role::Backward(args) => backward::backward(&args).await?,
         Role::Packs(Packs::Load(args)) => packs::load(&args).await?,
         Role::Audit(Audit::Verify(args)) => audit::verify(&args).await?,
         Role::Completions { shell } => {

@@ -14,8 +14,11 @@ const WAITING_MAX: usize = 16_384;
 /// How many words one statement carries.
 const BATCH_MAX: usize = 1000;
 
-/// How long Postgres may take for a statement, and how long it is left alone after it failed.
+/// How long Postgres may take for a statement.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it is left alone after it failed.
+const REST: Duration = Duration::from_secs(2);
 
 /// Hands residences to the one task that writes them. Clones share it.
 #[derive(Clone, Debug)]
@@ -45,7 +48,7 @@ async fn work(app: App, mut receiver: mpsc::Receiver<Told>) {
             if receiver.is_closed() {
                 return;
             }
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(REST).await;
         }
         batch.clear();
     }

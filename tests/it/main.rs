@@ -10,10 +10,12 @@
 
 mod access;
 mod audit;
+mod backward;
 mod bad_input;
 mod browser;
 mod cli;
 mod codes;
+mod coverage;
 mod door;
 mod drain;
 mod exports;
@@ -31,6 +33,7 @@ mod photo;
 mod posters;
 mod privacy;
 mod register;
+mod residences;
 mod runs;
 mod sentinel;
 mod support;

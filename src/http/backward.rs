@@ -244,14 +244,16 @@ pub async fn backward(web: &Web, actor: &Actor, query: &BackwardQuery) -> Result
     let purpose = text("purpose", &query.purpose, 3, 500)?;
     actor.within(web, &asked.division, &format!("cases of {}", asked.division)).await?;
     let mut conn = web.app.store.conn().await?;
-    transaction(&mut conn, async |conn| {
+    // Written down first and by itself: the audit log takes one writer at a time, and reckoning takes a while.
+    let cases = transaction(&mut conn, async |conn| {
         let cases = cases_of(conn, &asked).await?;
         for case in &cases {
             look::<Investigate>(web, conn, actor, case.id, None, &purpose).await?;
         }
-        reckon(conn, &cases, &asked, now).await
+        Ok(cases)
     })
-    .await
+    .await?;
+    reckon(&mut conn, &cases, &asked, now).await
 }
 
 /// The cases that are asked for, when they are not too many to be looked at together.

@@ -3,6 +3,7 @@
 mod alarms;
 mod apply;
 mod audit;
+mod backward;
 mod case;
 mod cases;
 mod code;
@@ -114,6 +115,7 @@ pub const PAGES: &[Route] = &[
     (Method::POST, "/cases", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/cases/new", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/cases/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/backward", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/cases/{id}/runs", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/cases/{id}/withdrawal", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/runs/{id}", Access::Roles(may::SeeCases::ROLES)),
@@ -185,6 +187,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(cases::blank)
         .service(cases::report)
         .service(case::show)
+        .service(backward::show)
         .service(case::compute)
         .service(case::withdraw)
         .service(run::show)

@@ -91,12 +91,10 @@ pub(crate) async fn backward(args: &BackwardArgs) -> anyhow::Result<()> {
     let asked = query.check(args.division, now)?;
     let house = House::open(&args.house).await?;
     let mut conn = house.store()?.conn().await?;
-    let found = conn
-        .transaction::<_, anyhow::Error, _>(async |conn| {
-            let cases = look_at(conn, args, &asked, purpose, now).await?;
-            Ok(reckon(conn, &cases, &asked, now).await?)
-        })
+    let cases = conn
+        .transaction::<_, anyhow::Error, _>(async |conn| look_at(conn, args, &asked, purpose, now).await)
         .await?;
+    let found = reckon(&mut conn, &cases, &asked, now).await?;
     if args.json {
         say(serde_json::to_string_pretty(&found)?);
     } else {

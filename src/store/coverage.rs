@@ -18,6 +18,7 @@ use crate::domain::numbered::Numbered;
 use crate::domain::scan::Presence;
 use crate::domain::span::Span;
 use crate::domain::stay::EndedBy;
+use crate::domain::venue::PointId;
 
 /// The coverage of a trail: of each stay that overlaps `infectious`, in the order of time, and of all.
 pub async fn of_trail(
@@ -33,7 +34,7 @@ pub async fn of_trail(
     let mut counted = counted(conn, &asked).await?.into_iter();
     let places = stays.iter().map(|(venue, point, span)| {
         let counted = point.and_then(|_known| counted.next());
-        PlaceCoverage::of(*venue, point.map(|point| point.to_i64()), *span, counted)
+        PlaceCoverage::of(*venue, point.map(PointId::to_i64), *span, counted)
     });
     Ok(Coverage::over(places.collect()))
 }

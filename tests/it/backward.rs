@@ -174,6 +174,71 @@ async fn nothing_is_shown_without_a_purpose_nor_beyond_the_own_division() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_asks_for_a_purpose_and_then_tells_the_same() {
+    let Story { app, investigator, cases, .. } = story().await;
+    let desk = app.desk(&investigator);
+    let form = desk.get("/backward").await;
+    assert!(form.status == 200 && !form.text.contains("老茶馆"), "{}", form.text);
+    assert_eq!(desk.get("/backward?days=14&purpose=ab").await.status, 422);
+    assert_eq!(looks(&app).await, (0, 0));
+    let page = desk.get("/backward?days=14&purpose=review").await;
+    assert!(
+        page.status == 200 && page.text.contains("老茶馆") && page.text.contains(&cases[1]),
+        "{}",
+        page.text
+    );
+    for person in [1, 2, 3, 9] {
+        assert!(!page.text.contains(&app.visitor(person).to_hex()), "person {person}");
+    }
+    assert_eq!(looks(&app).await, (3, 3));
+}
+
+/// The program on the servers of a test.
+fn program(app: &TestApp, args: &[&str]) -> (i32, String, String) {
+    let arguments = [
+        ("DATABASE_URL", app.config.database_url.as_str()),
+        ("REDIS_URL", app.config.redis_url.as_str()),
+        ("KEYS_FILE", "/dev/null"),
+    ];
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_placecode"))
+        .args(args)
+        .env_clear()
+        .envs(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_investigator_at_the_machine_is_told_the_same_and_written_down_too() {
+    let Story { app, cases, .. } = story().await;
+    let logins = app.rows("select login from staff where login like 'investigator-%'").await;
+    let login = logins[0]["login"].as_str().unwrap();
+    let span = ["--since", "2026-03-10 08:00", "--until", "2026-03-16 13:00", "--division", "410100"];
+    let ask = |rest: &[&str]| program(&app, &[&["backward"], &span[..], rest].concat());
+    for (wrong, why) in [
+        (&["--purpose", "ab", "--by", login][..], "--purpose"),
+        (&["--purpose", "review", "--by", "nobody"], "nobody"),
+        (&["--purpose", "review", "--by", login, "--slot-hours", "99"], "slot_hours"),
+    ] {
+        let (code, out, err) = ask(wrong);
+        assert!(code == 1 && out.is_empty() && err.contains(why), "{wrong:?}: {code} {out} {err}");
+    }
+    assert_eq!(looks(&app).await, (0, 0));
+    let (code, out, err) = ask(&["--purpose", "review", "--by", login]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("老茶馆") && out.contains("among 4 places and slots"), "{out}");
+    let (_, json, _) = ask(&["--purpose", "review", "--by", login, "--json"]);
+    let found: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(found["cases"][1]["sources"][0]["case"], json!(cases[0]));
+    assert_eq!(looks(&app).await, (6, 6));
+    for person in [1, 2, 3, 9] {
+        assert!(!json.contains(&app.visitor(person).to_hex()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn more_cases_than_can_be_looked_at_together_are_refused_before_anything_is_shown() {
     let app = TestApp::start().await;
     let (id, investigator) = app.member(&[Role::Investigator], "410100").await;

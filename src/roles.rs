@@ -1,6 +1,7 @@
 //! The subcommands of the binary: the command line, and one file per role.
 
 mod audit;
+mod backward;
 mod case_import;
 mod cases;
 mod categories;
@@ -72,6 +73,7 @@ Examples:
       --sampled '2026-03-02 10:00' --authority 'Zhengzhou CDC' --division 410105 --by wang
   placecode packs check mine.toml && placecode packs load mine.toml
   placecode trace CASE --purpose 'first look' --by wang
+  placecode backward --division 410105 --since '2026-03-01 00:00' --purpose 'source of the cluster' --by wang
   placecode audit verify --file audit.ndjson
 
 Every setting can be given as a flag or as the environment variable that stands beside it.
@@ -138,6 +140,8 @@ enum Role {
     Trace(trace::TraceArgs),
     /// Count who was exposed to each of many cases. Colours nobody and keeps no result.
     TraceBatch(trace_batch::BatchArgs),
+    /// Look at the cases of a division together: common places, clusters, likely sources.
+    Backward(backward::BackwardArgs),
     /// Manage rule packs.
     #[command(subcommand)]
     Packs(Packs),
@@ -279,6 +283,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Cases(Cases::Withdraw(args)) => cases::withdraw(&args).await?,
         Role::Trace(args) => trace::compute(&args).await?,
         Role::TraceBatch(args) => trace_batch::compute(&args).await?,
+        Role::Backward(args) => backward::backward(&args).await?,
         Role::Packs(Packs::Load(args)) => packs::load(&args).await?,
         Role::Conformance(Conformance::Run(args)) => return conformance::run(&args).await,
         Role::Packs(Packs::Check(args)) => return Ok(packs::check(&args)),

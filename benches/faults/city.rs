@@ -129,6 +129,7 @@ impl City {
             exp: iat + 300,
             colour: None,
             colour_at: None,
+            division: None,
         };
         sign(&claims, CHANNEL, &self.channel)
     }

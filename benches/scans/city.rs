@@ -82,6 +82,7 @@ impl City {
             exp: now.timestamp() + ASSERTION_SECS,
             colour: None,
             colour_at: None,
+            division: None,
         };
         sign(&claims, CHANNEL, &self.channel)
     }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::known_colour::KnownColour;
 use super::rule_pack::Colour;
+use super::venue::Division;
 use super::visitor::Visitor;
 
 /// The audience that every assertion must name.
@@ -43,6 +44,9 @@ pub struct IdentityClaims {
     /// When it was seen to show that, seconds of the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub colour_at: Option<i64>,
+    /// Where the person lives, where the channel tells it: six digits (GB/T 2260), nothing finer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub division: Option<String>,
 }
 
 /// Whom a channel has verified.
@@ -52,6 +56,17 @@ pub struct Identified {
     pub visitor: Visitor,
     /// The colour that the channel saw, when it told one.
     pub colour: Option<KnownColour>,
+    /// Where the person lives, when the channel told it.
+    pub residence: Option<Residence>,
+}
+
+/// Where a channel says that somebody lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Residence {
+    /// The county, or what is wider where no more is known.
+    pub division: Division,
+    /// When the channel said so.
+    pub told_at: DateTime<Utc>,
 }
 
 /// "This request is mine": signed by a device over the body that it sends.
@@ -145,7 +160,7 @@ pub fn verify_identity(
     let claims: IdentityClaims = verify(text, key)?;
     check(&claims.aud, claims.iat, claims.exp, now)?;
     let visitor = Visitor::from_hex(&claims.sub).ok_or(InvalidAssertion::Subject)?;
-    Ok(Identified { visitor, colour: claims.known_colour() })
+    Ok(Identified { visitor, colour: claims.known_colour(), residence: claims.residence() })
 }
 
 impl IdentityClaims {
@@ -158,6 +173,13 @@ impl IdentityClaims {
             _ => return None,
         };
         Some(KnownColour { colour, as_of: DateTime::from_timestamp(self.colour_at?, 0)? })
+    }
+
+    /// The residence. What is no division is none, and the whole country says nothing: a scan does not hang on it.
+    fn residence(&self) -> Option<Residence> {
+        let division = self.division.as_deref()?.parse().ok();
+        let division = division.filter(|division| *division != Division::COUNTRY)?;
+        Some(Residence { division, told_at: DateTime::from_timestamp(self.iat, 0)? })
     }
 }
 
@@ -218,6 +240,7 @@ mod tests {
             exp: now().timestamp() + 300,
             colour: None,
             colour_at: None,
+            division: None,
         }
     }
 
@@ -228,7 +251,7 @@ mod tests {
         assert_eq!(signer_of(&text), Ok("health-code".into()));
         let identified = verify_identity(&text, &key.verifying_key(), now()).unwrap();
         let visitor = Visitor::from_uuid(Uuid::from_u128(42));
-        assert_eq!(identified, Identified { visitor, colour: None });
+        assert_eq!(identified, Identified { visitor, colour: None, residence: None });
     }
 
     #[test]
@@ -246,6 +269,31 @@ mod tests {
         {
             assert_eq!(told(colour, colour_at), None, "{colour:?} {colour_at:?}");
         }
+    }
+
+    #[test]
+    fn a_channel_may_tell_where_somebody_lives_and_an_odd_word_harms_nothing() {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let told = |division: Option<&str>| {
+            let claims = IdentityClaims { division: division.map(str::to_owned), ..claims() };
+            let text = sign(&claims, "health-code", &key);
+            verify_identity(&text, &key.verifying_key(), now()).unwrap().residence
+        };
+        let jinshui = Residence { division: "410105".parse().unwrap(), told_at: now() };
+        assert_eq!(told(Some("410105")), Some(jinshui));
+        for odd in
+            [None, Some(""), Some("41010"), Some("410105001"), Some("990000"), Some("100000"), Some("金水区")]
+        {
+            assert_eq!(told(odd), None, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn an_assertion_without_a_residence_is_what_it_was_before_there_was_one() {
+        let text = r#"{"sub":"0000000000000000000000000000002a","aud":"placecode","iat":1700000000,"exp":1700000300}"#;
+        assert_eq!(serde_json::to_string(&claims()).unwrap(), text);
+        let read: IdentityClaims = serde_json::from_str(text).unwrap();
+        assert_eq!((read.residence(), read.known_colour()), (None, None));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::web::Web;
 use super::write::Write;
 use crate::domain::assertion::{Identified, signer_of, verify_identity};
 use crate::domain::token::VisitorToken;
+use crate::store::residences::Told;
 
 /// A channel's word.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -49,7 +50,10 @@ pub async fn vouch(web: &Web, assertion: &str) -> Result<VisitorToken, ApiError>
     let channels = web.channels(std::slice::from_ref(&channel)).await?;
     let key = channels.keys.get(&channel).ok_or(UNKNOWN)?;
     let now = web.now();
-    let Identified { visitor, colour } = verify_identity(assertion, key, now).map_err(refused)?;
+    let Identified { visitor, colour, residence } = verify_identity(assertion, key, now).map_err(refused)?;
+    if let Some(residence) = residence {
+        web.residences.tell(Told { visitor, residence, channel: channel.clone() });
+    }
     let life = TimeDelta::from_std(web.app.config.visitor_token_life).unwrap_or(TimeDelta::hours(1));
     Ok(VisitorToken { visitor, channel, expires_at: now + life, colour })
 }

@@ -78,7 +78,7 @@ impl Identities {
             Named::Assertion(text) => by_assertion(self.keys(), "assertion", text, at),
             Named::Code(text) => {
                 let shown = ShownVisitor::open(web.app.keys.token(), text, at).ok_or_else(no_code)?;
-                Ok(Identified { visitor: shown.visitor, colour: shown.colour })
+                Ok(Identified { visitor: shown.visitor, colour: shown.colour, residence: None })
             }
             Named::Card(card) => self.by_card(&card.hash(web.app.keys.token()), at),
         }
@@ -98,8 +98,8 @@ impl Identities {
         };
         let card = self.cards.get(hash).filter(good);
         let card = card.ok_or_else(|| ApiError::invalid("shown", "the card is not known, or has ended"))?;
-        // A card says who, never what colour.
-        Ok(Identified { visitor: Visitor::from_uuid(card.visitor), colour: None })
+        // A card says who, never what colour nor where that person lives.
+        Ok(Identified { visitor: Visitor::from_uuid(card.visitor), colour: None, residence: None })
     }
 }
 

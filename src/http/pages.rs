@@ -3,6 +3,7 @@
 mod alarms;
 mod apply;
 mod audit;
+mod backward;
 mod case;
 mod case_correct;
 mod case_trail;
@@ -124,6 +125,7 @@ pub const PAGES: &[Route] = &[
     (Method::GET, "/cases/{id}/trail", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/cases/{id}/trail", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/cases/{id}/trail/{stay}", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/backward", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/cases/{id}/runs", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/cases/{id}/withdrawal", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/runs/{id}", Access::Roles(may::SeeCases::ROLES)),
@@ -224,6 +226,7 @@ fn of_cases(config: &mut ServiceConfig) {
         .service(case_trail::show)
         .service(case_trail::add)
         .service(case_trail::say)
+        .service(backward::show)
         .service(case::compute)
         .service(case::withdraw);
 }

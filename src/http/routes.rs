@@ -7,10 +7,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, alarms, applicants, audit, cases, categories, channels, codes, comparisons, contacts,
-    duplicates, health, inspections, letters, organisations, posters, register_export, rule_packs, runs,
-    scan_batches, scan_log, scans, screens, sessions, trial, venue_counts, venue_life, venue_staff, venues,
-    visitor_cards, visitors,
+    accounts, admin, alarms, applicants, audit, backward, cases, categories, channels, codes, comparisons,
+    contacts, coverage, duplicates, health, inspections, letters, organisations, posters, register_export,
+    rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial, venue_counts, venue_life,
+    venue_staff, venues, visitor_cards, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -88,12 +88,14 @@ pub const API: &[Route] = &[
     (Method::PUT, "/v1/cases/{id}/trail/{stay}", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/cases/{id}/trail/{stay}/removal", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/cases/{id}/trail/{stay}/return", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/v1/backward", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/cases/{id}/withdrawal", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/cases/{id}/runs", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/cases/{id}/comparisons", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/v1/runs/{id}/difference/{other}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/v1/runs/{id}/cancellation", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/v1/runs/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/v1/runs/{id}/coverage", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts/{visitor}/evidence", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/v1/runs/{id}/exclusions", Access::Roles(may::Investigate::ROLES)),
@@ -186,6 +188,8 @@ pub fn api(config: &mut ServiceConfig) {
             .service(letters::see_outbox)
             .service(letters::stop_letters)
             .service(letters::send_again)
+            .configure(backward::routes)
+            .configure(coverage::routes)
             .configure(administration)
             .configure(trial::routes)
             .service(audit::read_audit),

@@ -203,7 +203,7 @@ async fn read(
         Source::Device(_) => (Method::Sentinel, Presence::Verified),
         Source::Staff { actor, venues } => by_staff(actor, venues, &facts, row.paper)?,
     };
-    let Identified { visitor, colour } = identities.identify(web, row)?;
+    let Identified { visitor, colour, residence: _ } = identities.identify(web, row)?;
     let new = NewScan {
         id: row.id,
         visitor,

@@ -6,6 +6,7 @@ use super::appender::Appender;
 use super::follow::Heard;
 use super::known::Known;
 use super::remembered::Remembered;
+use super::residences::Residences;
 use super::screens::KnownScreens;
 use super::shed::Load;
 use crate::app::App;
@@ -30,6 +31,8 @@ pub struct Web {
     pub cards: Remembered<[u8; 32], CardRow>,
     /// Channels, devices and staff at the door, for when Postgres is away.
     pub known: Known,
+    /// Where visitors live, on its way to Postgres.
+    pub residences: Residences,
     /// Scans that were counted for fair use.
     pub tally: Tally,
     /// How many requests are under way.
@@ -46,6 +49,7 @@ impl Web {
             screens: KnownScreens::default(),
             cards: Remembered::default(),
             known: Known::default(),
+            residences: Residences::start(&app),
             tally: Tally::start(&app.intake, app.keys.token()),
             load: Load::default(),
             app,

@@ -73,6 +73,7 @@ impl Platform {
             exp: (now + ASSERTION_LIFE).timestamp(),
             colour: colour.map(|colour| api::word(&colour)),
             colour_at: colour.map(|_| now.timestamp()),
+            division: None,
         };
         assertion::sign(&claims, self.keys.channel(), self.keys.channel_key())
     }

@@ -18,7 +18,7 @@ use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
 use crate::domain::scan::LATE_MAX;
 use crate::store::retention::{self, Sighting};
-use crate::store::{access, audit, cards, cases, decisions, idempotency, partitions, usage};
+use crate::store::{access, audit, cards, cases, decisions, idempotency, partitions, residences, usage};
 
 /// How many days ahead partitions are made.
 const AHEAD_DAYS: u64 = 3;
@@ -33,7 +33,7 @@ const ANSWERS_DAYS: u64 = 2;
 /// name nobody.
 const COUNTS_DAYS: u64 = 92;
 
-/// How many counts one step removes.
+/// How many counts, and how many residences, one step removes.
 const COUNTS_MAX: i64 = 50_000;
 
 /// By how much more than this a clock leaps from one sighting to the next. A night in which no worker ran is
@@ -54,7 +54,10 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
     let now = earlier_now(app, &mut conn).await?;
     let (dropped, counts) = if is_steady(&mut conn, now).await? {
         let counts = usage::drop_before(&mut conn, now - Days::new(COUNTS_DAYS), COUNTS_MAX).await?;
-        (drop_days(app, &mut conn, now).await?, counts)
+        // Where somebody lives is of no use without that person's scans.
+        let kept_from = now - Days::new(app.config.retention_days.into());
+        let homes = residences::expire(&mut conn, kept_from, COUNTS_MAX).await?;
+        (drop_days(app, &mut conn, now).await?, counts + homes)
     } else {
         (0, 0)
     };

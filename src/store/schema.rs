@@ -391,6 +391,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    residences (visitor) {
+        visitor -> Uuid,
+        division -> Text,
+        channel -> Text,
+        told_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     retention_clock (only_row) {
         only_row -> Bool,
         seen_at -> Timestamptz,
@@ -720,6 +729,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     point_usage,
     points,
     releases,
+    residences,
     retention_clock,
     rule_packs,
     run_progress,

@@ -1,6 +1,6 @@
 //! Fair use: every limit is reached, told, and holds for nobody else; and what happens when nothing can be counted.
 
-mod away;
+pub mod away;
 mod load;
 
 use std::collections::BTreeSet;

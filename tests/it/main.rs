@@ -10,12 +10,14 @@
 
 mod access;
 mod audit;
+mod backward;
 mod bad_input;
 mod browser;
 mod cases;
 mod cli;
 mod codes;
 mod conformance;
+mod coverage;
 mod door;
 mod drain;
 mod exports;
@@ -34,6 +36,7 @@ mod photo;
 mod posters;
 mod privacy;
 mod register;
+mod residences;
 mod rule_packs;
 mod runs;
 mod sentinel;

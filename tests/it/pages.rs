@@ -36,6 +36,8 @@ async fn every_page_answers_in_both_languages_and_names_nobody() {
         (Role::Investigator, "/cases/new".to_owned()),
         (Role::Investigator, format!("/cases/{case}")),
         (Role::Investigator, format!("/runs/{run}")),
+        (Role::Investigator, "/backward".to_owned()),
+        (Role::Investigator, "/backward?days=14&purpose=review".to_owned()),
         (Role::ChiefOfficer, "/release".to_owned()),
         (Role::ChiefOfficer, "/letters".to_owned()),
         (Role::Auditor, "/audit".to_owned()),

@@ -236,6 +236,7 @@ const PSEUDONYMS: &[(&str, &str)] = &[
     ("assignments", "visitor"),
     ("letters", "visitor"),
     ("visitor_cards", "visitor"),
+    ("residences", "visitor"),
     ("stay_changes", "visitor"),
     // Scans that came while Redis was away, until they are drained.
     ("inbox", "entry"),

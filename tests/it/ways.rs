@@ -123,6 +123,7 @@ fn coloured(app: &TestApp, number: u32, colour: &str, colour_at: DateTime<Utc>) 
         exp: now + 300,
         colour: Some(colour.into()),
         colour_at: Some(colour_at.timestamp()),
+        division: None,
     };
     sign(&claims, app.issuer_keys.channel(), app.issuer_keys.channel_key())
 }

@@ -47,6 +47,7 @@ pub(super) async fn list(asked: Asked<SeeCases, CaseList>, web: Data<Web>) -> Re
         h1 { (title) }
         @if may::<Investigate, _>(&desk) {
             p { a.button href="/cases/new" { (desk.say("报告病例", "Report a case")) } }
+            p { a href="/backward" { (desk.say("溯源：多病例比对", "Backward: several cases together")) } }
         }
         @if rows.is_empty() { p { (desk.say("没有病例。", "No case.")) } }
         ul.cards { @for row in &rows { (card(&desk.view, row)?) } }

@@ -15,6 +15,7 @@ use super::view::go;
 use super::words::{self, Tone, badge};
 use crate::http::cases::Purpose;
 use crate::http::contacts::{self as shared, Contact, ContactList, Evidence, Exclusion, PAGE};
+use crate::http::coverage::of_run;
 use crate::http::error::ApiError;
 use crate::http::permissions::{Investigate, SeeCases};
 use crate::http::runs::permitted;
@@ -44,12 +45,17 @@ pub(super) async fn list(
     let actor = &desk.signed.actor;
     let found = shared::contacts(&web, actor, *id, &list.purpose, list.offset).await?;
     let run = permitted(&web, actor, *id).await?;
+    let whole =
+        if run.infectious_from.is_some() { Some(of_run(&web, actor, *id, None).await?) } else { None };
     let open = run.state()? == RunState::Computed && may::<Investigate, _>(&desk);
     let full = found.len() == usize::try_from(PAGE).unwrap_or(0);
     let title = desk.say("接触者", "Contacts");
     let body = html! {
         h1 { (title) " · " (desk.say("计算 ", "run ")) (short(run.id)) }
         p.note { (desk.say("本次查看已记录。目的：", "This look was written down. Purpose: ")) strong { (list.purpose) } }
+        @if let Some(whole) = &whole {
+            p.note { (desk.view.lang.say(&whole.coverage.sentence.zh, &whole.coverage.sentence.en)) }
+        }
         @if found.is_empty() { p { (desk.say("没有符合规则的人。", "Nobody meets a rule.")) } }
         ul.cards { @for contact in &found { (card(&desk, run.id, contact, &list.purpose, open)) } }
         @if full {

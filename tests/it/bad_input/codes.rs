@@ -146,6 +146,7 @@ async fn an_assertion_that_is_forged_stale_or_meant_for_others_opens_nothing() {
         exp: now + 300,
         colour: None,
         colour_at: None,
+        division: None,
     };
     let own = |claims: &IdentityClaims| sign(claims, keys.channel(), keys.channel_key());
     let other = ed25519_dalek::SigningKey::from_bytes(&[77; 32]);

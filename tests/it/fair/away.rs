@@ -14,7 +14,7 @@ use crate::support::client::{Answer, Client};
 use crate::support::{TestApp, servers, until};
 
 /// Shuts the database of a test, connections and all, or opens it again.
-async fn shut(app: &TestApp, is_shut: bool) {
+pub async fn shut(app: &TestApp, is_shut: bool) {
     let mut conn = AsyncPgConnection::establish(&servers::database_url("postgres")).await.unwrap();
     let name = &app.database;
     conn.batch_execute(&format!("alter database {name} with allow_connections {}", !is_shut)).await.unwrap();

@@ -66,6 +66,7 @@ impl TestApp {
             exp: at.timestamp() + 300,
             colour: None,
             colour_at: None,
+            division: None,
         };
         sign(&claims, self.issuer_keys.channel(), self.issuer_keys.channel_key())
     }

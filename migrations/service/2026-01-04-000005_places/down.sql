@@ -1,0 +1,2 @@
+drop index cases_by_beginning;
+drop table residences;

@@ -31,6 +31,7 @@ pub mod point_forms;
 pub mod posters;
 pub mod register_export;
 pub mod remembered;
+pub mod reports;
 pub mod routes;
 pub mod runs;
 pub mod scan_batches;

@@ -16,6 +16,7 @@ mod packs;
 mod pieces;
 mod posters;
 mod refusals;
+mod report;
 mod row;
 mod scan_places;
 mod scan_rows;
@@ -66,6 +67,7 @@ Examples:
   placecode cases report --identity - --kind confirmed --onset '2026-03-01 08:00' \\
       --sampled '2026-03-02 10:00' --authority 'Zhengzhou CDC' --division 410105 --by wang
   placecode trace CASE --purpose 'first look' --by wang
+  placecode report contacts --run RUN --by wang --purpose 'first look' --format csv --out contacts.csv
   placecode audit verify --file audit.ndjson
 
 Every setting can be given as a flag or as the environment variable that stands beside it.
@@ -130,6 +132,9 @@ enum Role {
     Cases(Cases),
     /// Compute who was exposed to a case. Colours nobody.
     Trace(trace::TraceArgs),
+    /// Write a report of a run: lists, letters, the chain, the public trajectory, files for other systems.
+    #[command(after_help = report::EXAMPLES)]
+    Report(Box<report::ReportArgs>),
     /// Manage rule packs.
     #[command(subcommand)]
     Packs(Packs),
@@ -246,6 +251,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Cases(Cases::List(args)) => cases::list(&args).await?,
         Role::Cases(Cases::Withdraw(args)) => cases::withdraw(&args).await?,
         Role::Trace(args) => trace::compute(&args).await?,
+        Role::Report(args) => report::report(&args).await?,
         Role::Packs(Packs::Load(args)) => packs::load(&args).await?,
         Role::Audit(Audit::Verify(args)) => audit::verify(&args).await?,
         Role::Completions { shell } => {

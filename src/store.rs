@@ -21,6 +21,7 @@ pub mod partitions;
 pub mod posters;
 pub mod register;
 pub mod register_export;
+pub mod reports;
 pub mod retention;
 pub mod runs;
 pub mod scan_log;

@@ -8,8 +8,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::permissions as may;
 use super::{
     accounts, admin, alarms, applicants, audit, cases, categories, channels, codes, contacts, duplicates,
-    health, inspections, letters, organisations, posters, register_export, runs, scan_batches, scan_log,
-    scans, screens, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors,
+    health, inspections, letters, organisations, posters, register_export, reports, runs, scan_batches,
+    scan_log, scans, screens, sessions, trails, venue_counts, venue_life, venue_staff, venues, visitor_cards,
+    visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -85,6 +86,7 @@ pub const API: &[Route] = &[
     (Method::GET, "/v1/runs/{id}", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts/{visitor}/evidence", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/v1/runs/{id}/reports/{file}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/v1/runs/{id}/exclusions", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/runs/{id}/proposal", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/runs/{id}/release", Access::Roles(may::Release::ROLES)),
@@ -175,6 +177,7 @@ pub fn api(config: &mut ServiceConfig) {
             .service(letters::see_outbox)
             .service(letters::stop_letters)
             .service(letters::send_again)
+            .configure(reports::routes)
             .configure(administration)
             .service(audit::read_audit),
     );

@@ -38,7 +38,7 @@ pub struct ReportQuery {
     pub language: Option<Language>,
     /// `triage` (1,000 when absent, 10,000 at the most) and `chain` (500, 5,000): how many contacts.
     pub limit: Option<usize>,
-    /// `letters.csv`: only the people of this division's letter.
+    /// `letters`: only those of this division (GB/T 2260).
     pub division: Option<String>,
     /// `letters`: whom the receiver may ask; 200 characters at the most.
     pub contact: Option<String>,

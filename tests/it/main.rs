@@ -31,6 +31,7 @@ mod photo;
 mod posters;
 mod privacy;
 mod register;
+mod reports;
 mod runs;
 mod sentinel;
 mod support;

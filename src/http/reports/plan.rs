@@ -131,20 +131,17 @@ impl Plan {
     ) -> Result<Self, ApiError> {
         let (run, case) = of;
         let infectious = match (run.state()?, run.infectious_from, run.infectious_until) {
-            (RunState::Queued, ..) => return Err(ApiError::Conflict("the run is not computed yet")),
-            (RunState::Failed, ..) => return Err(ApiError::Conflict("the run could not be computed")),
             (RunState::Withdrawn, ..) => {
                 return Err(ApiError::Conflict("the run was taken back with its case"));
             }
             (_, Some(from), Some(until)) => Span::new(from, until).ok(),
             _ => None,
         };
-        let broken = || ApiError::Internal(anyhow::anyhow!("a computed run has a period"));
-        let infectious = infectious.ok_or_else(broken)?;
+        let infectious = infectious.ok_or(ApiError::Conflict("the run has no result, or none yet"))?;
         let mut conn = app.store.conn().await?;
         let body = runs::pack_body(&mut conn, &run.pack_id, run.pack_version).await?;
-        let pack =
-            RulePack::parse(&body.ok_or_else(broken)?).map_err(|error| ApiError::Internal(error.into()))?;
+        let body = body.ok_or(ApiError::NotFound("rule pack"))?;
+        let pack = RulePack::parse(&body).map_err(|error| ApiError::Internal(error.into()))?;
         let cases = reports::cases(&mut conn, run.id, &within).await?;
         let names = reports::division_names(&mut conn).await?;
         let (app, made_at) = (app.clone(), app.clock.now());

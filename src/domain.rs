@@ -31,6 +31,7 @@ pub mod place_code;
 pub mod point;
 pub mod position;
 pub mod register_file;
+pub mod report;
 pub mod rotating_code;
 pub mod rule_pack;
 pub mod scan;

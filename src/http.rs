@@ -36,6 +36,7 @@ pub mod point_forms;
 pub mod posters;
 pub mod register_export;
 pub mod remembered;
+pub mod reports;
 pub mod residences;
 pub mod routes;
 pub mod rule_packs;

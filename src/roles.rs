@@ -20,6 +20,7 @@ mod packs;
 mod pieces;
 mod posters;
 mod refusals;
+mod report;
 mod row;
 mod scan_places;
 mod scan_rows;
@@ -74,6 +75,7 @@ Examples:
   placecode packs check mine.toml && placecode packs load mine.toml
   placecode trace CASE --purpose 'first look' --by wang
   placecode backward --division 410105 --since '2026-03-01 00:00' --purpose 'source of the cluster' --by wang
+  placecode report contacts --run RUN --by wang --purpose 'first look' --format csv --out contacts.csv
   placecode audit verify --file audit.ndjson
 
 Every setting can be given as a flag or as the environment variable that stands beside it.
@@ -142,6 +144,9 @@ enum Role {
     TraceBatch(trace_batch::BatchArgs),
     /// Look at the cases of a division together: common places, clusters, likely sources.
     Backward(backward::BackwardArgs),
+    /// Write a report of a run: lists, letters, the chain, the public trajectory, files for other systems.
+    #[command(after_help = report::EXAMPLES)]
+    Report(Box<report::ReportArgs>),
     /// Manage rule packs.
     #[command(subcommand)]
     Packs(Packs),
@@ -284,6 +289,7 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Trace(args) => trace::compute(&args).await?,
         Role::TraceBatch(args) => trace_batch::compute(&args).await?,
         Role::Backward(args) => backward::backward(&args).await?,
+        Role::Report(args) => report::report(&args).await?,
         Role::Packs(Packs::Load(args)) => packs::load(&args).await?,
         Role::Conformance(Conformance::Run(args)) => return conformance::run(&args).await,
         Role::Packs(Packs::Check(args)) => return Ok(packs::check(&args)),

@@ -29,6 +29,7 @@ pub mod posters;
 pub mod progress;
 pub mod register;
 pub mod register_export;
+pub mod reports;
 pub mod residences;
 pub mod results;
 pub mod retention;

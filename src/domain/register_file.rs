@@ -260,7 +260,7 @@ fn moment(at: DateTime<Utc>) -> String {
 }
 
 /// A cell of CSV (RFC 4180).
-fn quoted(value: &str) -> String {
+pub fn quoted(value: &str) -> String {
     if value.contains([',', '"', '\n', '\r']) || value.starts_with(' ') || value.ends_with(' ') {
         format!("\"{}\"", value.replace('"', "\"\""))
     } else {

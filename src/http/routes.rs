@@ -9,8 +9,8 @@ use super::permissions as may;
 use super::{
     accounts, admin, alarms, applicants, audit, backward, cases, categories, channels, codes, comparisons,
     contacts, coverage, duplicates, health, inspections, letters, organisations, posters, register_export,
-    rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial, venue_counts, venue_life,
-    venue_staff, venues, visitor_cards, visitors,
+    reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial, venue_counts,
+    venue_life, venue_staff, venues, visitor_cards, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -98,6 +98,7 @@ pub const API: &[Route] = &[
     (Method::GET, "/v1/runs/{id}/coverage", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts/{visitor}/evidence", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/v1/runs/{id}/reports/{file}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/v1/runs/{id}/exclusions", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/runs/{id}/proposal", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/runs/{id}/release", Access::Roles(may::Release::ROLES)),
@@ -190,6 +191,7 @@ pub fn api(config: &mut ServiceConfig) {
             .service(letters::send_again)
             .configure(backward::routes)
             .configure(coverage::routes)
+            .configure(reports::routes)
             .configure(administration)
             .configure(trial::routes)
             .service(audit::read_audit),

@@ -36,6 +36,7 @@ mod photo;
 mod posters;
 mod privacy;
 mod register;
+mod reports;
 mod residences;
 mod rule_packs;
 mod runs;

@@ -61,4 +61,5 @@ pub mod venues;
 pub mod visitor_cards;
 pub mod visitors;
 pub mod web;
+pub mod why;
 pub mod write;

@@ -48,6 +48,7 @@ pub mod usage;
 pub mod venue_life;
 pub mod venue_staff;
 pub mod whereabouts;
+pub mod why;
 
 use std::time::Duration;
 

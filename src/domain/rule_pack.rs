@@ -2,6 +2,7 @@
 
 mod check;
 mod class_rule;
+mod numbers;
 mod refusal;
 mod sense;
 mod shipped;
@@ -17,6 +18,7 @@ pub use self::class_rule::{
     CheckIns, Class, ClassRule, Colour, Companion, CountedFrom, EndConditions, ReleaseRule, Secondary, Tests,
     Within,
 };
+pub use self::numbers::Number;
 pub use self::refusal::InvalidPack;
 pub use self::shipped::SHIPPED;
 pub use self::source::{Grade, NOT_PUBLISHED, Provenance, Source};

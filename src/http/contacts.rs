@@ -220,7 +220,7 @@ pub(super) fn may_see_persons(actor: &Actor, run: &RunRow) -> Result<(), ApiErro
     Ok(())
 }
 
-fn show_contact(row: &ContactRow) -> Result<Contact, ApiError> {
+pub(super) fn show_contact(row: &ContactRow) -> Result<Contact, ApiError> {
     Ok(Contact {
         visitor: Visitor::from_uuid(row.visitor).to_hex(),
         class: Class::from_number(row.class).ok_or_else(broken)?,
@@ -235,7 +235,7 @@ fn show_contact(row: &ContactRow) -> Result<Contact, ApiError> {
     })
 }
 
-fn show_evidence(row: &EvidenceRow) -> Result<Evidence, ApiError> {
+pub(super) fn show_evidence(row: &EvidenceRow) -> Result<Evidence, ApiError> {
     Ok(Evidence {
         trail_stay: row.trail_stay_id,
         venue: row.venue_name.clone(),
@@ -252,7 +252,7 @@ fn broken() -> ApiError {
     ApiError::Internal(anyhow::anyhow!("a row of a run's result holds a value that cannot be"))
 }
 
-fn visitor_of(hex: &str) -> Result<Visitor, ApiError> {
+pub(super) fn visitor_of(hex: &str) -> Result<Visitor, ApiError> {
     Visitor::from_hex(hex)
         .ok_or_else(|| ApiError::invalid("visitor", "must be 32 hexadecimal digits in lower case"))
 }

@@ -10,7 +10,7 @@ use super::{
     accounts, admin, alarms, applicants, audit, backward, cases, categories, channels, codes, comparisons,
     contacts, coverage, duplicates, health, inspections, letters, organisations, posters, register_export,
     reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial, venue_counts,
-    venue_life, venue_staff, venues, visitor_cards, visitors,
+    venue_life, venue_staff, venues, visitor_cards, visitors, why,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -98,6 +98,7 @@ pub const API: &[Route] = &[
     (Method::GET, "/v1/runs/{id}/coverage", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts/{visitor}/evidence", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/v1/runs/{id}/contacts/{visitor}/why", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/reports/{file}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/v1/runs/{id}/exclusions", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/runs/{id}/proposal", Access::Roles(may::Investigate::ROLES)),
@@ -186,6 +187,7 @@ pub fn api(config: &mut ServiceConfig) {
             .service(runs::propose_run)
             .service(runs::release_run)
             .configure(rule_packs::routes)
+            .configure(why::routes)
             .service(letters::see_outbox)
             .service(letters::stop_letters)
             .service(letters::send_again)

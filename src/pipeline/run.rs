@@ -40,7 +40,7 @@ pub enum Step {
 
 impl Step {
     /// All of them, in the order of the flow.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Drain,
         Self::Trace,
         Self::FollowUp,

@@ -27,7 +27,7 @@ use crate::pipeline::batch::{self, Asked, Rules};
 use crate::pipeline::{drain, settle};
 use crate::store::access::{self, StaffRow};
 use crate::store::audit::{self, Act};
-use crate::store::cases::{self, CaseRow, TrailRow};
+use crate::store::cases::{self, CaseFilter, CaseRow, TrailRow};
 use crate::store::looks::{self, Look};
 use crate::store::runs;
 
@@ -135,12 +135,13 @@ async fn wanted(app: &App, args: &BatchArgs) -> anyhow::Result<(StaffRow, Vec<Ca
             rows.push(case);
         }
     } else {
+        let filter = CaseFilter { division: own.clone(), withdrawn: Some(false), reported_since: None };
         let mut before = None;
         loop {
-            let page = cases::page(&mut conn, &own, before, PAGE).await?;
+            let page = cases::page(&mut conn, &filter, before, PAGE).await?;
             let Some(last) = page.last() else { break };
             before = Some(last.id);
-            rows.extend(page.into_iter().filter(|case| case.withdrawn_at.is_none()));
+            rows.extend(page);
             ensure!(
                 rows.len() <= CASES_MAX,
                 "there are more than {CASES_MAX} open cases; name some by --cases"

@@ -82,7 +82,7 @@ async fn a_refused_pack_changes_nothing_and_the_answer_names_line_and_key() {
         ("days = 14", "days = 61", "line 34: `class[0].days` must lie between 1 and 60"),
         ("colour = \"red\"", "colour = \"orange\"", "line 28: `class[0].colour` cannot be read"),
         ("chief = true", "chief = \"yes\"", "line 40: `class[0].release.chief` cannot be read"),
-        ("days = \"not published", "hours = \"not published", "`class[0].source.days` is missing"),
+        ("days = \"not published: 14", "hours = \"not published: 14", "`class[0].source.days` is missing"),
     ] {
         assert!(PLACE_WIDE.contains(old), "{old}");
         let text = PLACE_WIDE.replacen(old, new, 1);

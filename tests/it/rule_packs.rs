@@ -11,6 +11,24 @@ use crate::support::TestApp;
 
 const PLACE_WIDE: &str = include_str!("../../policies/zhejiang-2020-place-1.toml");
 
+#[test]
+fn every_pack_of_the_folder_is_in_the_program_and_no_other() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let mut on_disk = Vec::new();
+    for (folder, before) in [(root.clone(), ""), (root.join("peers"), "peers/")] {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".toml") {
+                on_disk.push(format!("{before}{name}"));
+            }
+        }
+    }
+    on_disk.sort();
+    let mut listed: Vec<_> = SHIPPED.iter().map(|(file, _)| (*file).to_owned()).collect();
+    listed.sort();
+    assert_eq!(on_disk, listed);
+}
+
 fn names(list: &Value) -> Vec<String> {
     list.as_array().unwrap().iter().map(|pack| pack["name"].as_str().unwrap().to_owned()).collect()
 }

@@ -71,7 +71,7 @@ pub(super) fn describe(pack: &RulePack) -> Vec<String> {
         let date = source.date.map(|date| format!(", {date}")).unwrap_or_default();
         let url = source.url.as_deref().unwrap_or_default();
         lines.push(
-            format!("  {key}: {}{date} ({}) {url}", source.title, word(&source.grade)).trim_end().to_owned(),
+            format!("  {key}: {}{date} ({}) {url}", source.title, word(source.grade)).trim_end().to_owned(),
         );
     }
     lines
@@ -79,7 +79,7 @@ pub(super) fn describe(pack: &RulePack) -> Vec<String> {
 
 fn headline(class: &ClassRule) -> String {
     let rule = class.rule.as_deref().map(|rule| format!(", rule {rule}")).unwrap_or_default();
-    format!("class {}{rule}: {}", word(&class.class), word(&class.colour))
+    format!("class {}{rule}: {}", word(class.class), word(class.colour))
 }
 
 /// The keys of one part that say something, each with its source.

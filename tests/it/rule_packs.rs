@@ -11,6 +11,24 @@ use crate::support::TestApp;
 
 const PLACE_WIDE: &str = include_str!("../../policies/zhejiang-2020-place-1.toml");
 
+#[test]
+fn every_pack_of_the_folder_is_in_the_program_and_no_other() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies");
+    let mut on_disk = Vec::new();
+    for (folder, before) in [(root.clone(), ""), (root.join("peers"), "peers/")] {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".toml") {
+                on_disk.push(format!("{before}{name}"));
+            }
+        }
+    }
+    on_disk.sort();
+    let mut listed: Vec<_> = SHIPPED.iter().map(|(file, _)| (*file).to_owned()).collect();
+    listed.sort();
+    assert_eq!(on_disk, listed);
+}
+
 fn names(list: &Value) -> Vec<String> {
     list.as_array().unwrap().iter().map(|pack| pack["name"].as_str().unwrap().to_owned()).collect()
 }
@@ -82,7 +100,7 @@ async fn a_refused_pack_changes_nothing_and_the_answer_names_line_and_key() {
         ("days = 14", "days = 61", "line 34: `class[0].days` must lie between 1 and 60"),
         ("colour = \"red\"", "colour = \"orange\"", "line 28: `class[0].colour` cannot be read"),
         ("chief = true", "chief = \"yes\"", "line 40: `class[0].release.chief` cannot be read"),
-        ("days = \"not published", "hours = \"not published", "`class[0].source.days` is missing"),
+        ("days = \"not published: 14", "hours = \"not published: 14", "`class[0].source.days` is missing"),
     ] {
         assert!(PLACE_WIDE.contains(old), "{old}");
         let text = PLACE_WIDE.replacen(old, new, 1);

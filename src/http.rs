@@ -32,6 +32,7 @@ pub mod posters;
 pub mod register_export;
 pub mod remembered;
 pub mod routes;
+pub mod rule_packs;
 pub mod runs;
 pub mod scan_batches;
 pub mod scan_log;

@@ -13,6 +13,7 @@ mod house;
 mod keys;
 mod moment;
 mod named_id;
+mod pack_text;
 mod packs;
 mod pieces;
 mod posters;
@@ -66,6 +67,7 @@ Examples:
   placecode scans import list.csv --set register
   placecode cases report --identity - --kind confirmed --onset '2026-03-01 08:00' \\
       --sampled '2026-03-02 10:00' --authority 'Zhengzhou CDC' --division 410105 --by wang
+  placecode packs check mine.toml && placecode packs load mine.toml
   placecode trace CASE --purpose 'first look' --by wang
   placecode audit verify --file audit.ndjson
 
@@ -203,6 +205,16 @@ enum Cases {
 enum Packs {
     /// Load rule packs, and list all that are loaded.
     Load(packs::LoadArgs),
+    /// Check rule packs, and say file, line and key of what is wrong. Needs no servers.
+    #[command(after_help = packs::CHECK_EXAMPLES)]
+    Check(packs::CheckArgs),
+    /// List the rule packs that come with the program.
+    List,
+    /// Show a rule pack: its classes and numbers, each with its source. Needs no servers.
+    #[command(after_help = packs::SHOW_EXAMPLES)]
+    Show(packs::ShowArgs),
+    /// Print the schema of rule packs (JSON Schema), for an editor that completes and checks.
+    Schema,
 }
 
 #[derive(Subcommand, Debug)]
@@ -259,6 +271,10 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Trace(args) => trace::compute(&args).await?,
         Role::Packs(Packs::Load(args)) => packs::load(&args).await?,
         Role::Conformance(Conformance::Run(args)) => return conformance::run(&args).await,
+        Role::Packs(Packs::Check(args)) => return Ok(packs::check(&args)),
+        Role::Packs(Packs::List) => packs::list()?,
+        Role::Packs(Packs::Show(args)) => packs::show(&args)?,
+        Role::Packs(Packs::Schema) => terminal::write(packs::SCHEMA.as_bytes())?,
         Role::Audit(Audit::Verify(args)) => audit::verify(&args).await?,
         Role::Completions { shell } => {
             let mut script = Vec::new();

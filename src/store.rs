@@ -22,6 +22,7 @@ pub mod posters;
 pub mod register;
 pub mod register_export;
 pub mod retention;
+pub mod rule_packs;
 pub mod runs;
 pub mod scan_log;
 pub mod scans;

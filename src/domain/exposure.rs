@@ -1,6 +1,8 @@
 //! Exposures: which stays of others met the stays of a case, where and for how long.
 
-use std::collections::HashMap;
+mod index;
+mod window;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset, Utc};
@@ -8,6 +10,9 @@ use h3o::{CellIndex, Resolution};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub(super) use self::index::Around;
+use self::index::{Hit, hits};
+pub(super) use self::window::{Shared, instant, span};
 use super::case::{CaseDates, CaseKind};
 use super::numbered::Numbered;
 use super::rule_pack::RulePack;
@@ -128,45 +133,50 @@ pub struct Exposure {
     pub rows_apart: Option<u16>,
     /// How the end of the visitor's stay is known.
     pub ended_by: EndedBy,
-    /// The time that both were there.
+    /// The time that both were there; a [`Span::moment`] where they met for no time.
     pub span: Span,
-    /// What proves the visitor's presence.
+    /// For `after_case`: when the case had left.
+    pub left_at: Option<DateTime<Utc>>,
+    /// What proves the presence of the visitor, and of the contact where it was met; the weaker counts.
     pub presence: Presence,
 }
 
-/// All meetings between a case's trail, within its infectious period, and the stays of others. A
-/// contradicted stay meets nobody.
+/// All meetings between a case's trail, within its infectious period, and the stays of others, by the time rule of
+/// the pack, in order of time. A contradicted stay meets nobody. The order of the candidates changes nothing, and a
+/// stay that is brought twice counts once.
 pub fn exposures(question: &Question<'_>, candidates: &[Candidate]) -> Vec<Exposure> {
-    let relations = question.pack.relations();
-    let relations = relations.as_slice();
-    let index = TrailIndex::new(question.infectious, question.trail, relations);
-    let mut found = Vec::new();
-    for candidate in candidates {
-        let stay = &candidate.stay;
-        if stay.visitor == question.case || stay.presence == Presence::Contradicted {
-            continue;
-        }
-        for (at, span) in index.near(candidate) {
-            let relation = relation(at, candidate).filter(|relation| relations.contains(relation));
-            if let (Some(relation), Some(shared)) = (relation, span.overlap(&stay.span)) {
-                found.push(Exposure {
-                    with: With::Case(at.id),
-                    stay_point: stay.point,
-                    stay_from: stay.span.from(),
-                    visitor: stay.visitor,
-                    relation,
-                    granularity: at.granularity,
-                    category: at.category.clone(),
-                    rows_apart: at.row.zip(candidate.row).map(|(one, other)| one.abs_diff(other)),
-                    ended_by: stay.ended_by,
-                    span: shared,
-                    presence: stay.presence,
-                });
-            }
-        }
+    let (visitor, presence) = (question.case, Presence::Verified);
+    let around = question.trail.iter().map(|at| Around { with: With::Case(at.id), visitor, presence, at });
+    exposures_around(question, around, candidates)
+}
+
+/// All meetings with those who stand in `around`, be they the case or contacts. The case is never met as a visitor.
+pub(super) fn exposures_around<'a>(
+    question: &Question<'_>,
+    around: impl Iterator<Item = Around<'a>>,
+    candidates: &[Candidate],
+) -> Vec<Exposure> {
+    let around: Vec<_> = around.collect();
+    hits(question, &around, candidates).into_iter().map(exposure).collect()
+}
+
+fn exposure(hit: Hit<'_>) -> Exposure {
+    let Hit { around, candidate, relation, shared, left } = hit;
+    let Candidate { stay, row, .. } = candidate;
+    Exposure {
+        with: around.with,
+        stay_point: stay.point,
+        stay_from: stay.span.from(),
+        visitor: stay.visitor,
+        relation,
+        granularity: around.at.granularity,
+        category: around.at.category.clone(),
+        rows_apart: around.at.row.zip(*row).map(|(one, other)| one.abs_diff(other)),
+        ended_by: stay.ended_by,
+        span: span(shared),
+        left_at: left.map(instant),
+        presence: stay.presence.min(around.presence),
     }
-    found.sort_by_key(|e| (e.span.from(), e.stay_point, e.visitor, e.stay_from, e.with));
-    found
 }
 
 /// How near a candidate is to a stay of the case; `None` when it is not.
@@ -190,33 +200,6 @@ pub fn grid_cell(cell: CellIndex) -> Option<CellIndex> {
 /// The companion cell of a point's cell and its neighbours.
 pub fn grid_cells(cell: CellIndex) -> Vec<CellIndex> {
     grid_cell(cell).map(|centre| centre.grid_disk(1)).unwrap_or_default()
-}
-
-/// The trail by point, or whole where a relation reaches beyond the point.
-struct TrailIndex<'a> {
-    by_point: HashMap<PointId, Vec<(&'a TrailStay, Span)>>,
-    all: Vec<(&'a TrailStay, Span)>,
-    wide: bool,
-}
-
-impl<'a> TrailIndex<'a> {
-    fn new(infectious: Span, trail: &'a [TrailStay], relations: &[Relation]) -> Self {
-        let infectious_part = |at: &'a TrailStay| Some((at, at.span.overlap(&infectious)?));
-        let all: Vec<_> = trail.iter().filter_map(infectious_part).collect();
-        let mut by_point: HashMap<_, Vec<_>> = HashMap::new();
-        for entry in &all {
-            if let Some(point) = entry.0.point {
-                by_point.entry(point).or_default().push(*entry);
-            }
-        }
-        Self { by_point, all, wide: relations.iter().any(|relation| *relation != Relation::SamePoint) }
-    }
-
-    fn near(&self, candidate: &Candidate) -> impl Iterator<Item = (&'a TrailStay, Span)> {
-        let same_point = self.by_point.get(&candidate.stay.point).map_or(&[][..], Vec::as_slice);
-        let entries = if self.wide { self.all.as_slice() } else { same_point };
-        entries.iter().copied()
-    }
 }
 
 #[cfg(test)]

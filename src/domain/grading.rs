@@ -1,13 +1,18 @@
 //! Exposures become classes, by a rule pack.
 
-use std::collections::{BTreeMap, HashMap};
+mod amount;
+mod counting;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::HashMap;
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
 use h3o::CellIndex;
 
-use super::exposure::{Exposure, Question};
-use super::rule_pack::{Class, ClassRule, Colour};
-use super::span::{Span, union};
+use self::counting::{Counting, Met};
+use super::exposure::{Exposure, Question, instant, span};
+use super::rule_pack::{Class, ClassRule, Colour, Secondary};
+use super::span::Span;
 use super::visitor::Visitor;
 
 /// Somebody who was exposed, and how.
@@ -25,7 +30,7 @@ pub struct Contact {
     pub colour: Colour,
     /// Seconds together, no moment counted twice.
     pub together_secs: i64,
-    /// How many meetings.
+    /// How many meetings, joined where they touch or overlap.
     pub meetings: usize,
     /// When the first meeting began.
     pub first_at: DateTime<Utc>,
@@ -35,80 +40,146 @@ pub struct Contact {
     pub evidence: Vec<usize>,
 }
 
-/// Where the case and those who met it in the companion grid were before, for as long as a pack asks.
+/// Where the case and those who met it in the companion grid were before, for as long as a pack asks. Who is missing
+/// was nowhere. Contradicted stays do not belong here.
 #[derive(Clone, Debug, Default)]
 pub struct Dwell {
     /// The stays of each, with their cells.
     pub stays: HashMap<Visitor, Vec<(CellIndex, Span)>>,
 }
 
-/// Grades every exposed visitor: the first class of the pack whose rule is met. Visitors who meet none
-/// are left out. The result is ordered by class, then by time together, the longest first.
-pub fn grade(question: &Question<'_>, exposures: &[Exposure], _dwell: &Dwell) -> Vec<Contact> {
-    let mut by_visitor: BTreeMap<Visitor, Vec<usize>> = BTreeMap::new();
-    for (at, exposure) in exposures.iter().enumerate() {
-        by_visitor.entry(exposure.visitor).or_default().push(at);
+/// The contacts that a class of contacts of contacts looks at, each with the moment of its first exposure.
+type Sources = HashMap<Visitor, DateTime<Utc>>;
+
+/// Grades every exposed visitor, class by class in the order of the pack: whoever meets a class and has none yet gets
+/// it. A class of contacts of contacts looks at those who have one of its classes by then, step by step. Visitors who
+/// meet no class are left out. The result is ordered by class, then by time together, the longest first.
+pub fn grade(question: &Question<'_>, exposures: &[Exposure], dwell: &Dwell) -> Vec<Contact> {
+    let mut grading = Grading::new(question, exposures, dwell);
+    for rule in question.pack.classes.iter().filter(|rule| rule.counts_kind(question)) {
+        match &rule.secondary {
+            None => grading.apply(rule, 0, None),
+            Some(secondary) => grading.apply_steps(rule, secondary),
+        }
     }
-    let mut contacts: Vec<Contact> = by_visitor
-        .into_iter()
-        .filter_map(|(visitor, own)| {
-            let rule_met = |rule: &ClassRule| evidence(exposures, &own, rule).map(|met| (rule.clone(), met));
-            let (rule, met) = question.pack.classes.iter().find_map(rule_met)?;
-            Some(contact(visitor, exposures, &rule, met))
-        })
-        .collect();
+    let mut contacts = grading.found;
     contacts.sort_by_key(|contact| (contact.class as i16, -contact.together_secs, contact.visitor));
     contacts
 }
 
-/// The exposures that count for a rule, when together they meet it.
-fn evidence(exposures: &[Exposure], own: &[usize], rule: &ClassRule) -> Option<Vec<usize>> {
-    let counts = |at: &usize| exposures.get(*at).is_some_and(|exposure| counts(exposure, rule));
-    let met: Vec<usize> = own.iter().copied().filter(counts).collect();
-    let spans = met.iter().filter_map(|at| exposures.get(*at)).map(|exposure| exposure.span).collect();
-    let spans = union(spans);
-    let needed = TimeDelta::minutes(rule.together_mins.into());
-    let longest = match rule.within_hours {
-        None => spans.iter().map(Span::duration).max(),
-        Some(hours) => longest_within(&spans, TimeDelta::hours(hours.into())),
-    };
-    // No meeting at all is `None` and never meets a rule, not even one that asks for zero minutes.
-    longest.filter(|longest| *longest >= needed).map(|_| met)
+/// Those who may be companions if they or the case were in the grid for long, each with the time in which that must be
+/// known; and the case with the whole of it. Nobody where no class asks.
+pub(super) fn companions(question: &Question<'_>, exposures: &[Exposure]) -> HashMap<Visitor, Span> {
+    let dwell = Dwell::default();
+    let grading = Grading::new(question, exposures, &dwell);
+    let mut wanted: HashMap<Visitor, Span> = HashMap::new();
+    for rule in question.pack.classes.iter().filter(|rule| rule.counts_kind(question)) {
+        let Some(companion) = &rule.companion else { continue };
+        let counting = Counting::new(question, rule, None, None);
+        let mut met = Met::default();
+        for group in &grading.groups {
+            if !counting.is_met(grading.own(group), exposures, &mut met) {
+                continue;
+            }
+            for exposure in met.evidence.iter().filter_map(|at| exposures.get(*at)) {
+                let before = companion.before(&exposure.span);
+                for who in [exposure.visitor, question.case] {
+                    wanted.entry(who).and_modify(|span| *span = span.hull(&before)).or_insert(before);
+                }
+            }
+        }
+    }
+    wanted
 }
 
-fn counts(exposure: &Exposure, rule: &ClassRule) -> bool {
-    rule.relations.contains(&exposure.relation)
-        && rule.granularities.contains(&exposure.granularity)
-        && exposure.presence >= rule.presence_min
+/// Whether some class looks at the contacts of this contact.
+pub(super) fn is_source(question: &Question<'_>, contact: &Contact) -> bool {
+    question.pack.classes.iter().filter(|rule| rule.counts_kind(question)).any(|rule| {
+        let same_rule = rule.class == contact.class && rule.rule == contact.rule;
+        rule.secondary.as_ref().is_some_and(|secondary| match contact.depth {
+            0 => secondary.of.contains(&contact.class),
+            depth => same_rule && depth < secondary.depth,
+        })
+    })
 }
 
-/// The most time that any window of that width holds. The best window begins where a span begins or
-/// ends where one ends, so only those are tried.
-fn longest_within(spans: &[Span], width: TimeDelta) -> Option<TimeDelta> {
-    let windows = spans.iter().flat_map(|span| [span.from(), span.until() - width]);
-    windows.filter_map(|from| Span::new(from, from + width).ok()).map(|window| held(spans, &window)).max()
+/// All exposures by visitor, and who has a class.
+struct Grading<'a> {
+    question: &'a Question<'a>,
+    exposures: &'a [Exposure],
+    dwell: &'a Dwell,
+    order: Vec<(Visitor, usize)>,
+    groups: Vec<Group>,
+    found: Vec<Contact>,
 }
 
-fn held(spans: &[Span], window: &Span) -> TimeDelta {
-    spans.iter().filter_map(|span| span.overlap(window)).map(|part| part.duration()).sum()
+/// The exposures of one visitor: a range of the order.
+struct Group {
+    visitor: Visitor,
+    own: Range<usize>,
+    is_graded: bool,
 }
 
-fn contact(visitor: Visitor, exposures: &[Exposure], rule: &ClassRule, evidence: Vec<usize>) -> Contact {
-    let spans: Vec<Span> = evidence.iter().filter_map(|at| exposures.get(*at)).map(|e| e.span).collect();
-    let joined = union(spans);
-    let first_at = joined.first().map_or(DateTime::UNIX_EPOCH, Span::from);
-    let last_at = joined.last().map_or(DateTime::UNIX_EPOCH, Span::until);
+impl<'a> Grading<'a> {
+    fn new(question: &'a Question<'a>, exposures: &'a [Exposure], dwell: &'a Dwell) -> Self {
+        let mut order: Vec<(Visitor, usize)> = exposures.iter().map(|one| one.visitor).zip(0..).collect();
+        order.sort_unstable();
+        let mut groups: Vec<Group> = Vec::new();
+        for (at, (visitor, _)) in order.iter().enumerate() {
+            match groups.last_mut() {
+                Some(last) if last.visitor == *visitor => last.own.end = at + 1,
+                _ => groups.push(Group { visitor: *visitor, own: at..at + 1, is_graded: false }),
+            }
+        }
+        Self { question, exposures, dwell, order, groups, found: Vec::new() }
+    }
+
+    fn own(&self, group: &Group) -> &[(Visitor, usize)] {
+        self.order.get(group.own.clone()).unwrap_or_default()
+    }
+
+    /// Gives a class to all who meet it and have none yet.
+    fn apply(&mut self, rule: &ClassRule, depth: u8, sources: Option<&Sources>) {
+        let counting = Counting::new(self.question, rule, Some(self.dwell), sources);
+        let mut met = Met::default();
+        for group in self.groups.iter_mut().filter(|group| !group.is_graded) {
+            let own = self.order.get(group.own.clone()).unwrap_or_default();
+            if counting.is_met(own, self.exposures, &mut met) {
+                group.is_graded = true;
+                self.found.push(contact(group.visitor, rule, depth, &met));
+            }
+        }
+    }
+
+    /// Step by step: first the contacts of the case's contacts, then the contacts of those.
+    fn apply_steps(&mut self, rule: &ClassRule, secondary: &Secondary) {
+        let of_case = |contact: &&Contact| contact.depth == 0 && secondary.of.contains(&contact.class);
+        let mut sources = first_exposures(self.found.iter().filter(of_case));
+        for depth in 1..=secondary.depth {
+            let before = self.found.len();
+            self.apply(rule, depth, Some(&sources));
+            sources = first_exposures(self.found.iter().skip(before));
+        }
+    }
+}
+
+fn first_exposures<'c>(contacts: impl Iterator<Item = &'c Contact>) -> Sources {
+    contacts.map(|contact| (contact.visitor, contact.first_at)).collect()
+}
+
+fn contact(visitor: Visitor, rule: &ClassRule, depth: u8, met: &Met) -> Contact {
+    let last = met.joined.iter().max_by_key(|time| time.1).map(|time| span(*time).until());
     Contact {
         visitor,
         class: rule.class,
         rule: rule.rule.clone(),
-        depth: 0,
+        depth,
         colour: rule.colour,
-        together_secs: joined.iter().map(Span::secs).sum(),
-        meetings: joined.len(),
-        first_at,
-        last_at,
-        evidence,
+        together_secs: met.joined.iter().map(|(from, until)| (until - from) / 1_000_000).sum(),
+        meetings: met.joined.len(),
+        first_at: met.joined.first().map_or(DateTime::UNIX_EPOCH, |time| instant(time.0)),
+        last_at: last.unwrap_or(DateTime::UNIX_EPOCH),
+        evidence: met.evidence.clone(),
     }
 }
 

@@ -2,6 +2,9 @@
 
 mod check;
 mod class_rule;
+mod refusal;
+mod sense;
+mod shipped;
 mod source;
 mod time_rule;
 
@@ -14,8 +17,10 @@ pub use self::class_rule::{
     CheckIns, Class, ClassRule, Colour, Companion, CountedFrom, EndConditions, ReleaseRule, Secondary, Tests,
     Within,
 };
+pub use self::refusal::InvalidPack;
+pub use self::shipped::SHIPPED;
 pub use self::source::{Grade, NOT_PUBLISHED, Provenance, Source};
-pub use self::time_rule::{Clock, Ends, Linger, RoundHow, Rounding, Sampling, TimeRule, VisitorTime};
+pub use self::time_rule::{Clock, Ends, KnownTime, Linger, RoundHow, Rounding, Sampling, TimeRule};
 
 use super::case::CaseKind;
 use super::exposure::Relation;
@@ -43,6 +48,9 @@ pub struct RulePack {
     pub effective_until: Option<NaiveDate>,
     /// Which cases count.
     pub index_kinds: Vec<CaseKind>,
+    /// Where the keys above come from, as for the numbers: by key the name of a source.
+    #[serde(default)]
+    pub based_on: BTreeMap<String, String>,
     /// What these rules say that place codes cannot tell, such as a fever or a job; for the reader.
     #[serde(default)]
     pub not_computed: Vec<String>,
@@ -77,31 +85,18 @@ pub struct Infectious {
     /// A day that is missing counts nothing. Without it, every minute counts one.
     #[serde(default)]
     pub weight_percent: Option<BTreeMap<String, u32>>,
+    /// The same for cases without onset; without it, `weight_percent` holds for them too.
+    #[serde(default)]
+    pub weight_percent_sample: Option<BTreeMap<String, u32>>,
     /// Where the numbers come from.
     pub source: Provenance,
-}
-
-/// Why a rule pack is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidPack {
-    /// Not TOML of the expected shape; the text names line and key.
-    #[error("{0}")]
-    Syntax(String),
-    /// A value that cannot be meant.
-    #[error("`{key}` {reason}")]
-    Value {
-        /// Which key.
-        key: String,
-        /// What would be right.
-        reason: String,
-    },
 }
 
 impl RulePack {
     /// Reads the text of a pack.
     pub fn parse(text: &str) -> Result<Self, InvalidPack> {
-        let pack: Self = toml::from_str(text).map_err(|error| InvalidPack::Syntax(error.to_string()))?;
-        pack.check()?;
+        let pack: Self = toml::from_str(text).map_err(|error| InvalidPack::shape(text, &error))?;
+        pack.check().map_err(|refused| refused.located(text))?;
         Ok(pack)
     }
 
@@ -140,11 +135,19 @@ impl RulePack {
     /// How long before and after a stay of the case somebody else may have been there and count.
     pub fn slack(&self) -> (TimeDelta, TimeDelta) {
         let (before, after) = self.time.slack();
-        let lingers = self.classes.iter().filter_map(|class| class.after_case_mins).max().unwrap_or(0);
-        (before, after.max(TimeDelta::minutes(lingers.into())))
+        (before, after + TimeDelta::minutes(self.after_case_mins().into()))
+    }
+
+    /// The longest that some class asks for after the case had left, in minutes.
+    pub fn after_case_mins(&self) -> u32 {
+        self.classes.iter().filter_map(|class| class.after_case_mins).max().unwrap_or(0)
     }
 }
 
 #[cfg(test)]
 #[path = "rule_pack/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "rule_pack/schema_tests.rs"]
+mod schema_tests;

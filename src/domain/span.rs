@@ -65,6 +65,11 @@ impl Span {
     pub fn overlap(&self, other: &Self) -> Option<Self> {
         Self::new(self.from.max(other.from), self.until.min(other.until)).ok()
     }
+
+    /// The shortest span that holds both.
+    pub fn hull(&self, other: &Self) -> Self {
+        Self { from: self.from.min(other.from), until: self.until.max(other.until) }
+    }
 }
 
 /// Joins spans that touch or overlap, so that no moment is counted twice. The result is sorted.

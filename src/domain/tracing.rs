@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::exposure::{Candidate, Exposure, Question, TrailStay, exposures};
-use super::grading::{Contact, Dwell, grade};
+use super::exposure::{Around, Candidate, Exposure, Question, TrailStay, With, exposures, exposures_around};
+use super::grading::{Contact, Dwell, companions, grade, is_source};
 use super::rule_pack::Class;
 use super::scan::Presence;
 use super::span::Span;
@@ -69,9 +69,11 @@ impl<'a> Tracing<'a> {
     }
 
     /// Whose stays, in which time, a companion rule asks for: the case's and those of who may be a companion. Empty
-    /// when no class asks. Stays that only overlap the time are wanted too.
+    /// when no class asks. Stays that only overlap the time are wanted too, contradicted ones are not.
     pub fn dwell_wanted(&self) -> Vec<(Visitor, Span)> {
-        Vec::new()
+        let mut wanted: Vec<_> = companions(self.question, &self.found.exposures).into_iter().collect();
+        wanted.sort_unstable();
+        wanted
     }
 
     /// Grades who met the case. Call it once, before anything about contacts of contacts.
@@ -83,18 +85,35 @@ impl<'a> Tracing<'a> {
     /// Whose contacts must be looked for next, and in which time: from the first exposure of each on, until the end
     /// of the infectious period. Empty when nobody is left to ask about, and the answer stands.
     pub fn secondary_wanted(&self) -> Vec<(Visitor, Span)> {
-        Vec::new()
+        let is_new = |contact: &&Contact| {
+            self.asked.get(&contact.visitor).is_none_or(|since| *since > contact.first_at)
+        };
+        let sources = self.found.contacts.iter().filter(|contact| is_source(self.question, contact));
+        let since = |contact: &Contact| Span::new(contact.first_at, self.question.infectious.until());
+        sources.filter(is_new).filter_map(|contact| Some((contact.visitor, since(contact).ok()?))).collect()
     }
 
-    /// The stays of those who were last wanted as something to search around: for the searches, take
+    /// The stays of those who are wanted as something to search around: for the searches, take
     /// `Question { trail, ..question }` with the `at` of each. `stays` may hold too many.
-    pub fn secondary_trail(&self, _stays: &[Candidate], _places: &Places) -> Vec<ContactStay> {
-        Vec::new()
+    pub fn secondary_trail(&self, stays: &[Candidate], places: &Places) -> Vec<ContactStay> {
+        let wanted: HashMap<Visitor, Span> = self.secondary_wanted().into_iter().collect();
+        let proven = stays.iter().filter(|candidate| candidate.stay.presence > Presence::Contradicted);
+        proven
+            .filter_map(|candidate| contact_stay(candidate, wanted.get(&candidate.stay.visitor)?, places))
+            .collect()
     }
 
     /// Takes in who met the contacts that were wanted, and grades anew. `candidates` may hold too many.
-    pub fn meet(&mut self, _trail: &[ContactStay], _candidates: &[Candidate]) {
-        self.asked.clear();
+    pub fn meet(&mut self, trail: &[ContactStay], candidates: &[Candidate]) {
+        let wanted: HashMap<Visitor, Span> = self.secondary_wanted().into_iter().collect();
+        // Who was asked about before is asked again only about an earlier time; the new answer holds the old one.
+        let again = |with| matches!(with, With::Contact(contact, ..) if wanted.contains_key(&contact));
+        self.found.exposures.retain(|exposure| !again(exposure.with));
+        let around =
+            trail.iter().filter(|stay| wanted.contains_key(&stay.visitor)).filter_map(ContactStay::around);
+        self.found.exposures.extend(exposures_around(self.question, around, candidates));
+        self.asked.extend(wanted.into_iter().map(|(contact, span)| (contact, span.from())));
+        self.found.contacts = grade(self.question, &self.found.exposures, &self.dwell);
     }
 
     /// Everything that was met so far.
@@ -119,12 +138,54 @@ impl<'a> Tracing<'a> {
     }
 }
 
+impl ContactStay {
+    fn around(&self) -> Option<Around<'_>> {
+        let with = With::Contact(self.visitor, self.at.point?, self.stay_from);
+        Some(Around { with, visitor: self.visitor, presence: self.presence, at: &self.at })
+    }
+}
+
+/// The part of a contact's stay in which it may have infected others; `None` where too little is known of the place.
+fn contact_stay(candidate: &Candidate, wanted: &Span, places: &Places) -> Option<ContactStay> {
+    let Candidate { stay, venue, row } = candidate;
+    let span = stay.span.overlap(wanted)?;
+    let place = places.get(&stay.point)?;
+    let at = TrailStay {
+        id: stay.id,
+        point: Some(stay.point),
+        venue: Some(*venue),
+        cell: stay.cell,
+        granularity: place.granularity,
+        category: place.category.clone(),
+        row: *row,
+        span,
+    };
+    Some(ContactStay { visitor: stay.visitor, stay_from: stay.span.from(), presence: stay.presence, at })
+}
+
 /// Everything from one set of stays in memory: the reference for all other ways. `all` are all stays there are, those
 /// of the case too; `places` is needed for contacts of contacts alone.
-pub fn trace(question: &Question<'_>, all: &[Candidate], _places: &Places) -> Traced {
+pub fn trace(question: &Question<'_>, all: &[Candidate], places: &Places) -> Traced {
     let mut tracing = Tracing::new(question, all);
-    tracing.grade(Dwell::default());
+    let dwell = dwell_of(all, &tracing.dwell_wanted());
+    tracing.grade(dwell);
+    while !tracing.secondary_wanted().is_empty() {
+        let trail = tracing.secondary_trail(all, places);
+        tracing.meet(&trail, all);
+    }
     tracing.done()
+}
+
+fn dwell_of(all: &[Candidate], wanted: &[(Visitor, Span)]) -> Dwell {
+    let wanted: HashMap<Visitor, Span> = wanted.iter().copied().collect();
+    let mut dwell = Dwell::default();
+    for Candidate { stay, .. } in all {
+        let asked = wanted.get(&stay.visitor).is_some_and(|span| span.overlap(&stay.span).is_some());
+        if asked && stay.presence > Presence::Contradicted {
+            dwell.stays.entry(stay.visitor).or_default().push((stay.cell, stay.span));
+        }
+    }
+    dwell
 }
 
 /// See [`Tracing::sensitivity`].
@@ -148,3 +209,7 @@ pub fn sensitivity(
     };
     mins.iter().map(asking).collect()
 }
+
+#[cfg(test)]
+#[path = "tracing_tests.rs"]
+mod tests;

@@ -83,6 +83,15 @@ impl Permission for SeeCases {
     const ROLES: &'static [Role] = &[Role::Investigator, Role::ReleasingOfficer, Role::ChiefOfficer];
 }
 
+/// See the rule packs that are loaded.
+#[derive(Debug)]
+pub struct SeeRulePacks;
+
+impl Permission for SeeRulePacks {
+    const ROLES: &'static [Role] =
+        &[Role::Administrator, Role::Investigator, Role::ReleasingOfficer, Role::ChiefOfficer];
+}
+
 /// Let a proposed run go.
 #[derive(Debug)]
 pub struct Release;

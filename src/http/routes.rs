@@ -8,9 +8,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::permissions as may;
 use super::{
     accounts, admin, alarms, applicants, audit, cases, categories, channels, codes, contacts, duplicates,
-    health, inspections, letters, organisations, posters, register_export, runs, scan_batches, scan_log,
-    scans, screens, sessions, trails, trial, venue_counts, venue_life, venue_staff, venues, visitor_cards,
-    visitors,
+    health, inspections, letters, organisations, posters, register_export, rule_packs, runs, scan_batches,
+    scan_log, scans, screens, sessions, trails, trial, venue_counts, venue_life, venue_staff, venues,
+    visitor_cards, visitors,
 };
 use crate::domain::access::{Permission, Role};
 
@@ -89,6 +89,8 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/runs/{id}/exclusions", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/runs/{id}/proposal", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/runs/{id}/release", Access::Roles(may::Release::ROLES)),
+    (Method::GET, "/v1/rule-packs", Access::Roles(may::SeeRulePacks::ROLES)),
+    (Method::GET, "/v1/rule-packs/{name}", Access::Roles(may::SeeRulePacks::ROLES)),
     (Method::GET, "/v1/letters", Access::Roles(may::HoldLetters::ROLES)),
     (Method::PUT, "/v1/letters/stop", Access::Roles(may::HoldLetters::ROLES)),
     (Method::POST, "/v1/letters/{issuer}/again", Access::Roles(may::Administer::ROLES)),
@@ -174,6 +176,7 @@ pub fn api(config: &mut ServiceConfig) {
             .service(contacts::exclude_contact)
             .service(runs::propose_run)
             .service(runs::release_run)
+            .configure(rule_packs::routes)
             .service(letters::see_outbox)
             .service(letters::stop_letters)
             .service(letters::send_again)

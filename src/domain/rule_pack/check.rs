@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ClassRule, InvalidPack, NOT_PUBLISHED, Provenance, RulePack};
+use super::{ClassRule, InvalidPack, NOT_PUBLISHED, Provenance, RulePack, sense};
 use crate::domain::exposure::Relation;
 use crate::domain::scan::Presence;
 
@@ -12,6 +12,7 @@ type Numbers = Vec<&'static str>;
 impl RulePack {
     pub(super) fn check(&self) -> Result<(), InvalidPack> {
         self.check_head()?;
+        sense::check_head(self)?;
         self.check_infectious()?;
         self.check_time()?;
         if self.classes.is_empty() {
@@ -20,10 +21,11 @@ impl RulePack {
         for (at, class) in self.classes.iter().enumerate() {
             let key = |name: &str| format!("class[{at}].{name}");
             check_class(class, &key)?;
+            sense::check_class(self, class, &key)?;
             self.check_earlier(at, class, &key)?;
             self.check_source(&class.source, &class_numbers(class), &key("source"))?;
         }
-        Ok(())
+        sense::check_sources(self)
     }
 
     fn check_head(&self) -> Result<(), InvalidPack> {
@@ -141,14 +143,17 @@ impl RulePack {
     }
 }
 
-fn check_names(
+pub(super) fn check_names(
     sources: &BTreeMap<String, String>,
     known: &BTreeMap<String, super::Source>,
     key: &str,
 ) -> Result<(), InvalidPack> {
     for (number, name) in sources {
-        let unpublished = name == NOT_PUBLISHED || name.starts_with("not published:");
-        if !unpublished && !known.contains_key(name) {
+        let chosen = name.strip_prefix(NOT_PUBLISHED).and_then(|rest| rest.strip_prefix(':'));
+        if chosen.is_some_and(|chosen| chosen.trim().is_empty()) {
+            return refuse(&format!("{key}.{number}"), "must say behind the colon what was chosen and why");
+        }
+        if chosen.is_none() && name != NOT_PUBLISHED && !known.contains_key(name) {
             let reason =
                 format!("names `{name}`, which is no [source.…] of this pack and not `{NOT_PUBLISHED}`");
             return refuse(&format!("{key}.{number}"), &reason);
@@ -207,6 +212,6 @@ fn class_numbers(class: &ClassRule) -> Numbers {
     numbers
 }
 
-fn refuse<T>(key: &str, reason: &str) -> Result<T, InvalidPack> {
-    Err(InvalidPack::Value { key: key.to_owned(), reason: reason.to_owned() })
+pub(super) fn refuse<T>(key: &str, reason: &str) -> Result<T, InvalidPack> {
+    Err(InvalidPack::value(key, reason))
 }

@@ -1,5 +1,6 @@
 //! A class of a rule pack: when it is met, which colour it proposes, and what ends it.
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::Provenance;
@@ -7,6 +8,7 @@ use crate::domain::case::CaseKind;
 use crate::domain::exposure::Relation;
 use crate::domain::numbered::Numbered;
 use crate::domain::scan::Presence;
+use crate::domain::span::Span;
 use crate::domain::stay::EndedBy;
 use crate::domain::venue::Granularity;
 
@@ -106,13 +108,16 @@ pub struct ClassRule {
     /// Over what minutes are added up, where that is no window of hours; without both, one meeting must reach them.
     #[serde(default)]
     pub within: Option<Within>,
-    /// How many meetings, at the least.
+    /// Whether meetings that touch or overlap are one, so that no moment counts twice; else each counts by itself.
+    #[serde(default = "joined")]
+    pub joined: bool,
+    /// In how many different stays of the visitor the case was met, at the least.
     #[serde(default)]
     pub meetings_min: Option<u32>,
     /// For `same_point` and `same_venue` in a vehicle: rows between the two, at the most. Who has no row does not count.
     #[serde(default)]
     pub rows_apart_max: Option<u16>,
-    /// For `after_case`: minutes after the case left, at the most.
+    /// For `after_case`: only the time until so many minutes after the case left.
     #[serde(default)]
     pub after_case_mins: Option<u32>,
     /// For `nearby_cell`: how long one of the two must have been in the grid.
@@ -134,6 +139,10 @@ pub struct ClassRule {
     pub release: Option<ReleaseRule>,
     /// Where the numbers come from.
     pub source: Provenance,
+}
+
+fn joined() -> bool {
+    true
 }
 
 /// Over what the minutes of several meetings are added up.
@@ -158,6 +167,14 @@ pub struct Companion {
     pub stay_hours: u32,
     /// Within so many days before the end of the meeting.
     pub within_days: u32,
+}
+
+impl Companion {
+    /// When one of the two must have been in the grid for a meeting to count.
+    pub fn before(&self, meeting: &Span) -> Span {
+        let from = meeting.until() - TimeDelta::days(self.within_days.into());
+        Span::new(from, meeting.until()).unwrap_or(*meeting)
+    }
 }
 
 /// Contacts of contacts.

@@ -43,7 +43,7 @@ pub enum Grade {
 /// Where the numbers of one part of a pack come from: one text for all, or for each key that part sets the key of
 /// a [`Source`], or [`NOT_PUBLISHED`], with what was chosen and why behind a colon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be a text, or a table with the name of a source for each key")]
 pub enum Provenance {
     /// One for all.
     Whole(String),

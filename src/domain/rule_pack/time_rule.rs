@@ -1,6 +1,6 @@
 //! The boundary rule of a pack: how times are cut, rounded and compared before anything is counted.
 
-use chrono::TimeDelta;
+use chrono::{FixedOffset, Offset, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Provenance;
@@ -11,8 +11,10 @@ use super::Provenance;
 pub struct TimeRule {
     /// Whether the ends belong to a stay.
     pub ends: Ends,
+    /// What is known of the case's stay.
+    pub case: KnownTime,
     /// What is known of the visitor's stay.
-    pub visitor: VisitorTime,
+    pub visitor: KnownTime,
     /// Stays of the case shorter than this, as they were before rounding, count nothing.
     pub case_stay_min_mins: u32,
     /// Stays of visitors shorter than this count nothing.
@@ -27,8 +29,12 @@ pub struct TimeRule {
     pub round_case: Option<Rounding>,
     /// How the visitors' stays are rounded.
     pub round_visitor: Option<Rounding>,
-    /// The case's stays are cut at midnight of this clock, and each part counts by itself.
+    /// The visitors' stays, rounded, are cut at the next midnight of this clock, and the rest counts nothing.
+    pub visitor_until_midnight: Option<Clock>,
+    /// Meetings are cut at midnight of this clock, and each part counts by itself.
     pub split_days: Option<Clock>,
+    /// The length of each meeting is rounded to so many seconds, from the middle on up; 0 leaves it. Not for sliding windows.
+    pub round_meeting_secs: u32,
     /// Presence is sampled, and a frame counts when enough samples of it were together.
     pub sampling: Option<Sampling>,
     /// Where this comes from.
@@ -48,14 +54,14 @@ pub enum Ends {
     Open,
 }
 
-/// What is known of the visitor's stay.
+/// What is known of a stay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum VisitorTime {
+pub enum KnownTime {
     /// From and until.
     #[default]
     Stay,
-    /// The moment of the scan alone: it meets a stay of the case that it lies in.
+    /// The moment of the scan alone: it meets a stay of the other that it lies in.
     Arrival,
 }
 
@@ -91,6 +97,8 @@ pub enum RoundHow {
     Nearest,
     /// The beginning to the step before, the end to the step after: every step that was touched.
     Outward,
+    /// The beginning to the step before, the end to the step after its own, also when it lies on the grid.
+    Touched,
     /// As many steps as the nearest number to its length, laid where the stay touches more of its first or last step.
     KeepLength,
 }
@@ -105,7 +113,8 @@ pub enum Clock {
     Local,
 }
 
-/// Presence is looked at from time to time.
+/// Presence is looked at from time to time. A frame of samples counts whole, from its first sample on, when that
+/// sample and enough others of it were together, and all of them lie within the infectious period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sampling {
@@ -113,22 +122,38 @@ pub struct Sampling {
     pub every_mins: u32,
     /// How long a frame is that slides from sample to sample.
     pub frame_mins: u32,
-    /// How many samples of a frame must have been together for the frame to count.
+    /// How many samples of a frame must have been together for the frame to count, its first among them.
     pub needed: u32,
+}
+
+impl Clock {
+    /// How far this clock is ahead of UTC, where the city's is so far ahead.
+    pub fn offset(self, city: FixedOffset) -> FixedOffset {
+        match self {
+            Self::Utc => Utc.fix(),
+            Self::Local => city,
+        }
+    }
 }
 
 impl TimeRule {
     /// How far outside a stay of the case this rule may still see somebody together with it: before and after.
     pub fn slack(&self) -> (TimeDelta, TimeDelta) {
-        let steps: u32 =
-            [self.round_case, self.round_visitor].iter().flatten().map(|round| 2 * round.mins).sum();
-        let samples = self.sampling.map_or(0, |sampling| sampling.frame_mins);
-        let around = TimeDelta::minutes(i64::from(steps) + i64::from(samples));
         let linger = TimeDelta::minutes(self.linger.map_or(0, |linger| linger.max_mins).into());
-        let touch = TimeDelta::microseconds(1);
+        let around = rounding_slack(self.round_case) + self.visitor_slack();
         (
-            around + touch + TimeDelta::seconds(self.grace_before_secs.into()),
-            around + touch + TimeDelta::seconds(self.grace_after_secs.into()) + linger,
+            around + TimeDelta::seconds(self.grace_before_secs.into()),
+            around + TimeDelta::seconds(self.grace_after_secs.into()) + linger,
         )
     }
+
+    /// How far a visitor's stay may lie from what this rule makes of it, and the microsecond of a touch.
+    pub fn visitor_slack(&self) -> TimeDelta {
+        rounding_slack(self.round_visitor) + TimeDelta::microseconds(1)
+    }
+}
+
+/// Rounding moves no end further than one step.
+fn rounding_slack(round: Option<Rounding>) -> TimeDelta {
+    TimeDelta::minutes(round.map_or(0, |round| round.mins).into())
 }

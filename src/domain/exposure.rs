@@ -203,5 +203,10 @@ pub fn grid_cells(cell: CellIndex) -> Vec<CellIndex> {
 }
 
 #[cfg(test)]
+pub(super) mod fixtures;
+#[cfg(test)]
+mod oracle;
+
+#[cfg(test)]
 #[path = "exposure_tests.rs"]
 mod tests;

@@ -1,7 +1,8 @@
-//! Grading: the rules one by one, the sliding window against an oracle, and equal treatment.
+//! Grading: the rules one by one, and equal treatment.
 
 use super::*;
 use crate::domain::case::{CaseDates, CaseKind};
+use crate::domain::exposure::fixtures::{World, class, other, own, pack as pack_of};
 use crate::domain::exposure::{Relation, With};
 use crate::domain::rule_pack::RulePack;
 use crate::domain::scan::Presence;
@@ -83,6 +84,79 @@ fn nothing_never_grades_upward() {
     assert_eq!(classes(&[other]), []);
 }
 
+/// The classes of visitors 2, 3, … who were with the case for an hour, as `change` makes their exposures.
+fn counted(keys: &str, changes: &[fn(&mut Exposure)]) -> Vec<u128> {
+    let others = (2..).zip(changes).map(|(who, _)| other(who, 0, 0, 60)).collect();
+    let world = World::new(pack_of("", "", &[class("close", keys)]), vec![own(1, 0, 0, 60)], others);
+    let mut met = world.met();
+    met.sort_by_key(|exposure| exposure.visitor);
+    met.iter_mut().zip(changes).for_each(|(exposure, change)| change(exposure));
+    let mut found: Vec<_> = grade(&world.question(), &met, &Dwell::default())
+        .iter()
+        .map(|contact| contact.visitor.to_uuid().as_u128())
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+#[test]
+fn a_class_counts_what_it_names_and_nothing_else() {
+    let rows: &[fn(&mut Exposure)] =
+        &[|e| e.rows_apart = Some(3), |e| e.rows_apart = Some(4), |e| e.rows_apart = None];
+    assert_eq!(counted("rows_apart_max = 3", rows), [2]);
+    assert_eq!(counted("", rows), [2, 3, 4]);
+    let ends: &[fn(&mut Exposure)] = &[|e| e.ended_by = EndedBy::Left, |e| e.ended_by = EndedBy::Assumed];
+    assert_eq!(counted("ended_by = [\"left\", \"next_scan\"]", ends), [2]);
+    let places: &[fn(&mut Exposure)] = &[|e| e.category = "canteen".into(), |_| {}];
+    assert_eq!(counted("categories = [\"canteen\"]", places), [2]);
+    assert_eq!(counted("categories = []", places), []);
+    let proofs: &[fn(&mut Exposure)] = &[
+        |e| e.presence = Presence::Verified,
+        |e| e.presence = Presence::Unproven,
+        |e| e.presence = Presence::Contradicted,
+    ];
+    assert_eq!(counted("presence_min = \"plausible\"", proofs), [2]);
+    assert_eq!(counted("", proofs), [2, 3]);
+    let kinds: &[fn(&mut Exposure)] = &[|_| {}];
+    assert_eq!(counted("index_kinds = [\"asymptomatic\"]", kinds), []);
+    assert_eq!(counted("index_kinds = [\"confirmed\"]", kinds), [2]);
+}
+
+#[test]
+fn frequent_contacts_met_in_several_stays() {
+    let twice = pack_of("", "", &[class("close", "meetings_min = 2")]);
+    let trail = vec![own(1, 0, 0, 60), own(2, 0, 70, 100)];
+    let others = vec![other(2, 0, 0, 100), other(3, 0, 0, 50), other(3, 0, 80, 90)];
+    assert_eq!(World::new(twice, trail, others).graded(), [(3, Class::Close, 60 * 60)]);
+}
+
+#[test]
+fn each_class_takes_as_much_of_the_time_after_the_case_as_it_asks_for() {
+    let residual = |name: &str, mins: u32, together: u32| {
+        class(
+            name,
+            &format!("relations = [\"after_case\"]; after_case_mins = {mins}; together_mins = {together}"),
+        )
+    };
+    let classes = [residual("close", 10, 10), residual("exposed_place", 10, 0), residual("residual", 60, 0)];
+    let others = vec![other(2, 0, 60, 99), other(3, 0, 61, 99), other(4, 0, 70, 99), other(5, 0, 120, 130)];
+    let graded = World::new(pack_of("", "", &classes), vec![own(1, 0, 0, 60)], others).graded();
+    let expected = [(2, Class::Close, 600), (3, Class::ExposedPlace, 540), (4, Class::Residual, 29 * 60)];
+    assert_eq!(graded, expected);
+}
+
+#[test]
+fn minutes_of_days_without_weight_are_no_evidence() {
+    let weights = "weight_percent = { \"0\" = 100, \"1\" = 0 }";
+    let world = |from| {
+        let pack = pack_of(weights, "", &[class("same_vehicle", "")]);
+        World::new(pack, vec![own(1, 0, from, from + 20)], vec![other(2, 0, from, from + 20)]).graded()
+    };
+    assert_eq!(world(0).len(), 1);
+    assert_eq!(world(60), []);
+    assert_eq!(world(3 * 1440), []);
+}
+
 proptest! {
     /// Law 2: whoever has the same exposures gets the same class.
     #[test]
@@ -99,5 +173,33 @@ proptest! {
         if let [one, other] = graded.as_slice() {
             prop_assert_eq!((one.class, one.together_secs), (other.class, other.together_secs));
         }
+    }
+
+    /// More time together never lowers a class, and less evidence never raises one.
+    #[test]
+    fn more_never_lowers_and_less_never_raises(
+        parts in prop::collection::vec((0i64..3000, 1i64..120, 0usize..6, 1usize..4), 1..7),
+        longer in 1i64..60, at in 0usize..7, keys in 0usize..6,
+    ) {
+        use crate::domain::numbered::Numbered;
+        let keys = ["", "within_hours = 24", "within = \"day_local\"", "within = \"period\"", "meetings_min = 2",
+            "joined = false; within = \"period\""][keys];
+        let asks = |mins: u32, name: &str| class(name, &format!("{keys}; together_mins = {mins}"));
+        let weights = "weight_percent = { \"0\" = 80, \"1\" = 120, \"2\" = 100 }";
+        let pack = pack_of(weights, "", &[asks(90, "close"), asks(30, "exposed_place"), asks(1, "residual")]);
+        let world = World::new(pack, vec![], vec![]);
+        let all: Vec<Exposure> = parts.iter().map(|(from, mins, granularity, presence)| {
+            exposure(2, *from, *mins, Granularity::ALL[*granularity], Presence::ALL[*presence])
+        }).collect();
+        let class_of = |exposures: &[Exposure]| {
+            grade(&world.question(), exposures, &Dwell::default()).first().map_or(i16::MAX, |contact| contact.class as i16)
+        };
+        let at = at % all.len();
+        let mut less = all.clone();
+        less.remove(at);
+        prop_assert!(class_of(&less) >= class_of(&all));
+        let mut more = all.clone();
+        more[at].span = Span::new(more[at].span.from(), more[at].span.until() + TimeDelta::minutes(longer)).unwrap();
+        prop_assert!(class_of(&more) <= class_of(&all));
     }
 }

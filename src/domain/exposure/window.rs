@@ -162,4 +162,4 @@ pub(in crate::domain) fn span((from, until): Shared) -> Span {
 
 #[cfg(test)]
 #[path = "window_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -106,7 +106,7 @@ fn part(lines: &mut Vec<String>, title: &str, part: &impl Serialize, source: Opt
 }
 
 fn row(key: &str, value: &str, source: &str) -> String {
-    format!("  {key:<20} {value:<26} {source}").trim_end().to_owned()
+    format!("  {key:<20} {value:<26}  {source}").trim_end().to_owned()
 }
 
 /// A value as one would say it.

@@ -32,6 +32,7 @@ mod photo;
 mod posters;
 mod privacy;
 mod register;
+mod rule_packs;
 mod runs;
 mod sentinel;
 mod support;

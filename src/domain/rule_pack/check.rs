@@ -47,22 +47,29 @@ impl RulePack {
 
     fn check_infectious(&self) -> Result<(), InvalidPack> {
         let infectious = &self.infectious;
-        if infectious.before_onset_days > 28 || infectious.before_sample_days > 28 {
-            return refuse("infectious", "must not look back further than 28 days");
+        let back = [
+            ("infectious.before_onset_days", infectious.before_onset_days),
+            ("infectious.before_sample_days", infectious.before_sample_days),
+        ];
+        if let Some((key, _)) = back.iter().find(|(_, days)| *days > 28) {
+            return refuse(key, "must not look back further than 28 days");
         }
         if infectious.after_days.is_some_and(|days| days > 60) {
             return refuse("infectious.after_days", "must not exceed 60");
         }
         let mut numbers = vec!["before_onset_days", "before_sample_days"];
         numbers.extend(infectious.after_days.map(|_| "after_days"));
-        if let Some(weights) = &infectious.weight_percent {
-            numbers.push("weight_percent");
+        let weights = [
+            ("weight_percent", &infectious.weight_percent),
+            ("weight_percent_sample", &infectious.weight_percent_sample),
+        ];
+        for (name, weights) in weights {
+            let Some(weights) = weights else { continue };
+            numbers.push(name);
             for (day, weight) in weights {
                 if day.parse::<i32>().map_or(true, |day| !(-28..=60).contains(&day)) || *weight > 10_000 {
-                    return refuse(
-                        "infectious.weight_percent",
-                        "has days from -28 to 60 and weights up to 10,000",
-                    );
+                    let key = format!("infectious.{name}");
+                    return refuse(&key, "has days from -28 to 60 and weights up to 10,000");
                 }
             }
         }
@@ -77,8 +84,15 @@ impl RulePack {
                 return refuse(key, "must have a step of 1 to 1,440 minutes that divides a day");
             }
         }
-        if time.grace_before_secs > 86_400 || time.grace_after_secs > 86_400 {
-            return refuse("time", "must not have more than a day of grace");
+        let grace = [
+            ("time.grace_before_secs", time.grace_before_secs),
+            ("time.grace_after_secs", time.grace_after_secs),
+        ];
+        if let Some((key, _)) = grace.iter().find(|(_, secs)| *secs > 86_400) {
+            return refuse(key, "must not exceed a day");
+        }
+        if time.round_meeting_secs > 86_400 {
+            return refuse("time.round_meeting_secs", "must not exceed a day");
         }
         if time.linger.is_some_and(|linger| linger.max_mins > 1440 || linger.percent > 1000) {
             return refuse("time.linger", "must not exceed 1,440 minutes and 1,000 percent");

@@ -64,6 +64,9 @@ fn the_schema_has_the_keys_and_words_that_the_program_reads() {
     words::<Within>("/$defs/rule/properties/within", &[]);
     words::<CountedFrom>("/$defs/rule/properties/counted_from", &[]);
     words::<Ends>("/$defs/time/properties/ends", &[]);
+    words::<KnownTime>("/$defs/time/properties/case", &[]);
+    words::<KnownTime>("/$defs/time/properties/visitor", &[]);
+    words::<Clock>("/$defs/time/properties/visitor_until_midnight", &[]);
     words::<Clock>("/$defs/time/properties/split_days", &[]);
     words::<RoundHow>("/$defs/rounding/properties/how", &[]);
 }

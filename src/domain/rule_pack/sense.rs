@@ -66,6 +66,9 @@ pub(super) fn check_class(
     check_lists(pack, class, key)?;
     check_order(pack, class, key)?;
     check_minutes(class, key)?;
+    if pack.time.round_meeting_secs > 0 && class.within_hours.is_some() {
+        return refuse(&key("within_hours"), "must not stand beside `time.round_meeting_secs`");
+    }
     if class.meetings_min == Some(0) {
         return refuse(&key("meetings_min"), "must be 1 or more");
     }
@@ -89,9 +92,9 @@ pub(super) fn check_class(
         return refuse(&key("secondary"), "must say of which classes these are the contacts");
     }
     if let Some(rule) = &class.secondary
-        && !rule.of.iter().all(|of| pack.classes.iter().any(|other| other.class == *of))
+        && !rule.of.iter().all(|of| earlier(pack, class).any(|other| other.class == *of))
     {
-        return refuse(&key("secondary.of"), "must name classes of this pack");
+        return refuse(&key("secondary.of"), "must name classes that stand before this one");
     }
     if class.release.as_ref().is_some_and(|rule| rule.authority.trim().is_empty()) {
         return refuse(&key("release.authority"), "must say who");
@@ -99,10 +102,14 @@ pub(super) fn check_class(
     class.end.as_ref().map_or(Ok(()), |end| check_end(class, end, key))
 }
 
+/// The classes that stand before one.
+fn earlier<'a>(pack: &'a RulePack, class: &'a ClassRule) -> impl Iterator<Item = &'a ClassRule> {
+    pack.classes.iter().take_while(move |other| *other != class)
+}
+
 /// A visitor gets the first class that is met, so a weaker one before a stronger would hide it.
 fn check_order(pack: &RulePack, class: &ClassRule, key: &impl Fn(&str) -> String) -> Result<(), InvalidPack> {
-    let before = pack.classes.iter().take_while(|other| *other != class);
-    if before.map(|other| other.colour).min().is_some_and(|weakest| weakest < class.colour) {
+    if earlier(pack, class).map(|other| other.colour).min().is_some_and(|weakest| weakest < class.colour) {
         return refuse(
             &key("colour"),
             "is stronger than that of a class before it; the strongest come first",

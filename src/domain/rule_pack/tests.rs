@@ -42,6 +42,84 @@ url = "https://law.example.cn/7"
 grade = "official"
 "#;
 
+/// What is changed in the plain pack, into what, and the line, key and reason of the refusal.
+const REFUSALS: &[(&str, &str, usize, &str, &str)] = &[
+    ("version = 1", "version = \"one\"", 2, "version", "expected i32"),
+    ("version = 1", "version = ", 2, "", "cannot be read"),
+    ("colour = \"yellow\"", "colour = \"orange\"", 16, "class[0].colour", "`green`, `yellow`, `red`"),
+    ("days = 7", "days = 0", 21, "class[0].days", "between 1 and 60"),
+    ("days = 7", "day = 7", 21, "class[0].day", "unknown field"),
+    (
+        "presence_min = \"unproven\"",
+        "presence_min = \"contradicted\"",
+        19,
+        "class[0].presence_min",
+        "must not",
+    ),
+    ("count = 2,", "count = 9,", 24, "class[0].end.tests", "fit into `within_days`"),
+    ("days = \"law\"\n", "", 26, "class[0].source.days", "is missing"),
+    ("days = \"law\"\n", "days = \"lore\"\n", 28, "class[0].source.days", "no [source.…]"),
+    ("days = \"law\"\n", "days = \"not published:\"\n", 28, "class[0].source.days", "what was chosen"),
+    (
+        "end = \"law\"\n",
+        "end = \"law\"\nwithin_hours = \"law\"\n",
+        30,
+        "class[0].source.within_hours",
+        "not given",
+    ),
+    ("end = \"law\"\n", "end = \"law\"\nhours = \"law\"\n", 30, "class[0].source.hours", "no key"),
+    ("https://law.example.cn/7", "law.example.cn", 33, "source.law.url", "http or https"),
+    ("title = \"A law\"", "title = \" \"", 32, "source.law.title", "called"),
+    ("title = \"A law\"", "title = \"A law\"\ndate = \"0202-01-01\"", 33, "source.law.date", "2100"),
+    (
+        "[source.law]",
+        "[source.lore]\ntitle = \"Lore\"\ngrade = \"copy\"\n\n[source.law]",
+        31,
+        "source.lore",
+        "no number",
+    ),
+    ("jurisdiction = \"330100\"", "jurisdiction = \"Hangzhou\"", 5, "jurisdiction", "ISO 3166"),
+    ("2022-01-01", "1022-01-01", 6, "effective_from", "2000 and 2100"),
+    ("\"2022-01-01\"", "\"2022-01-01\"\neffective_until = \"2022-01-01\"", 7, "effective_until", "after"),
+    ("title_en = \"Plain\"", "title_en = \"\"", 4, "title_en", "1 to 200"),
+    ("[\"confirmed\"]", "[\"confirmed\", \"confirmed\"]", 7, "index_kinds", "twice"),
+    ("before_onset_days = 2", "before_onset_days = 29", 10, "infectious.before_onset_days", "28 days"),
+    (
+        "together_mins = 15",
+        "together_mins = 61\nwithin_hours = 1",
+        20,
+        "class[0].together_mins",
+        "60 minutes",
+    ),
+    (
+        "together_mins = 15",
+        "together_mins = 15\nrows_apart_max = 3",
+        21,
+        "class[0].rows_apart_max",
+        "`vehicle`",
+    ),
+    ("together_mins = 15", "together_mins = 15\nmeetings_min = 0", 21, "class[0].meetings_min", "1 or more"),
+    ("days = 7", "days = 7\nindex_kinds = [\"suspected\"]", 22, "class[0].index_kinds", "the pack counts"),
+    ("days = 7", "days = 7\ncategories = []", 22, "class[0].categories", "left out"),
+    (
+        "days = 7",
+        "days = 7\ncompanion = { stay_hours = 30, within_days = 14 }",
+        22,
+        "class[0].companion",
+        "nearby_cell",
+    ),
+    (
+        "days = 7",
+        "days = 7\nsecondary = { of = [\"close\"], depth = 1 }",
+        22,
+        "class[0].secondary.of",
+        "before this one",
+    ),
+    ("\"exposed_place\"", "\"secondary\"", 14, "class[0].secondary", "of which classes"),
+    ("[class.end]\ntests", "[class.end]\nno_tests", 24, "class[0].end.no_tests", "unknown field"),
+    ("tests = { count = 2, apart_hours = 24, within_days = 3 }", "", 23, "class[0].end", "`by_authority`"),
+];
+
 fn shipped(id: &str) -> RulePack {
     let (_, text) = SHIPPED.iter().find(|(file, _)| *file == format!("{id}-1.toml")).unwrap();
     RulePack::parse(text).unwrap()
@@ -252,104 +330,10 @@ fn what_ends_a_colour_and_who_releases_it_are_those_of_the_rules() {
 #[test]
 fn a_refusal_names_line_and_key_and_what_would_be_right() {
     RulePack::parse(PLAIN).unwrap();
-    let refusals = [
-        ("version = 1", "version = \"one\"", 2, "version", "expected i32"),
-        ("version = 1", "version = ", 2, "", "cannot be read"),
-        ("colour = \"yellow\"", "colour = \"orange\"", 16, "class[0].colour", "`green`, `yellow`, `red`"),
-        ("days = 7", "days = 0", 21, "class[0].days", "between 1 and 60"),
-        ("days = 7", "day = 7", 21, "class[0].day", "unknown field"),
-        (
-            "presence_min = \"unproven\"",
-            "presence_min = \"contradicted\"",
-            19,
-            "class[0].presence_min",
-            "must not",
-        ),
-        ("count = 2,", "count = 9,", 24, "class[0].end.tests", "fit into `within_days`"),
-        ("days = \"law\"\n", "", 26, "class[0].source.days", "is missing"),
-        ("days = \"law\"\n", "days = \"lore\"\n", 28, "class[0].source.days", "no [source.…]"),
-        ("days = \"law\"\n", "days = \"not published:\"\n", 28, "class[0].source.days", "what was chosen"),
-        (
-            "end = \"law\"\n",
-            "end = \"law\"\nwithin_hours = \"law\"\n",
-            30,
-            "class[0].source.within_hours",
-            "not given",
-        ),
-        ("end = \"law\"\n", "end = \"law\"\nhours = \"law\"\n", 30, "class[0].source.hours", "no key"),
-        ("https://law.example.cn/7", "law.example.cn", 33, "source.law.url", "http or https"),
-        ("title = \"A law\"", "title = \" \"", 32, "source.law.title", "called"),
-        ("title = \"A law\"", "title = \"A law\"\ndate = \"0202-01-01\"", 33, "source.law.date", "2100"),
-        (
-            "[source.law]",
-            "[source.lore]\ntitle = \"Lore\"\ngrade = \"copy\"\n\n[source.law]",
-            31,
-            "source.lore",
-            "no number",
-        ),
-        ("jurisdiction = \"330100\"", "jurisdiction = \"Hangzhou\"", 5, "jurisdiction", "ISO 3166"),
-        ("2022-01-01", "1022-01-01", 6, "effective_from", "2000 and 2100"),
-        ("\"2022-01-01\"", "\"2022-01-01\"\neffective_until = \"2022-01-01\"", 7, "effective_until", "after"),
-        ("title_en = \"Plain\"", "title_en = \"\"", 4, "title_en", "1 to 200"),
-        ("[\"confirmed\"]", "[\"confirmed\", \"confirmed\"]", 7, "index_kinds", "twice"),
-        ("before_onset_days = 2", "before_onset_days = 29", 9, "infectious", "28 days"),
-        (
-            "together_mins = 15",
-            "together_mins = 61\nwithin_hours = 1",
-            20,
-            "class[0].together_mins",
-            "60 minutes",
-        ),
-        (
-            "together_mins = 15",
-            "together_mins = 15\nrows_apart_max = 3",
-            21,
-            "class[0].rows_apart_max",
-            "`vehicle`",
-        ),
-        (
-            "together_mins = 15",
-            "together_mins = 15\nmeetings_min = 0",
-            21,
-            "class[0].meetings_min",
-            "1 or more",
-        ),
-        (
-            "days = 7",
-            "days = 7\nindex_kinds = [\"suspected\"]",
-            22,
-            "class[0].index_kinds",
-            "the pack counts",
-        ),
-        ("days = 7", "days = 7\ncategories = []", 22, "class[0].categories", "left out"),
-        (
-            "days = 7",
-            "days = 7\ncompanion = { stay_hours = 30, within_days = 14 }",
-            22,
-            "class[0].companion",
-            "nearby_cell",
-        ),
-        (
-            "days = 7",
-            "days = 7\nsecondary = { of = [\"close\"], depth = 1 }",
-            22,
-            "class[0].secondary.of",
-            "of this pack",
-        ),
-        ("\"exposed_place\"", "\"secondary\"", 14, "class[0].secondary", "of which classes"),
-        ("[class.end]\ntests", "[class.end]\nno_tests", 24, "class[0].end.no_tests", "unknown field"),
-        (
-            "tests = { count = 2, apart_hours = 24, within_days = 3 }",
-            "",
-            23,
-            "class[0].end",
-            "`by_authority`",
-        ),
-    ];
-    for (old, new, line, key, right) in refusals {
+    for (old, new, line, key, right) in REFUSALS {
         assert!(PLAIN.contains(old), "{old}");
         let refused = RulePack::parse(&PLAIN.replacen(old, new, 1)).unwrap_err();
-        assert_eq!((refused.line, refused.key.as_str()), (line, key), "{new}: {refused}");
+        assert_eq!((refused.line, refused.key.as_str()), (*line, *key), "{new}: {refused}");
         assert!(refused.reason.contains(right), "{new}: {refused}");
         assert!(refused.to_string().contains(&format!("line {line}: ")), "{refused}");
     }

@@ -60,7 +60,7 @@ fn the_runner_tells_what_differs_and_fails() {
     group["pack"] = json!(pack);
     group["cases"].as_array_mut().unwrap().truncate(2);
     let file = folder.join("changed.json");
-    let mut put = |change: fn(&mut Value)| {
+    let put = |change: fn(&mut Value)| {
         let mut changed = group.clone();
         change(&mut changed);
         std::fs::write(&file, changed.to_string()).unwrap();

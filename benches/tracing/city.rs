@@ -43,12 +43,16 @@ impl City {
     pub(crate) fn new(stays: u32) -> Self {
         let (people, points) = (stays / 10, (stays / 400).max(1));
         let frequent = (people / 100).clamp(1, 10_000);
-        let others = (stays - frequent * FREQUENT_STAYS) / (people - frequent).max(1);
+        let rest = stays - frequent * FREQUENT_STAYS;
+        let (others, more) = (rest / (people - frequent), rest % (people - frequent));
         let mut rng = StdRng::seed_from_u64(7);
         let ends = popularity(points);
         let mut visits = Vec::with_capacity(stays as usize);
         for person in 0..people {
-            let count = if person < frequent { FREQUENT_STAYS } else { others };
+            let count = match person.checked_sub(frequent) {
+                None => FREQUENT_STAYS,
+                Some(nth) => others + u32::from(nth < more),
+            };
             // One stay in each part of the time, so that nobody is at two places.
             let part = SECS / count;
             for nth in 0..count {

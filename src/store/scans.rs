@@ -68,9 +68,10 @@ pub struct KnownScan {
     pub stay: Option<Stay>,
 }
 
-/// The scans of some visitors, each within a span, with the stays that they opened. A stay is found by its
-/// scan, so the stays need no index by visitor, which would cost the drain more than all else. `offset 0` keeps
-/// the planner from reading a day as a whole for the few rows of a batch.
+/// The scans of some visitors, each within a span, with the stays that they opened, as far as these are rows: whoever
+/// needs those of packed days makes rows of them first (`packing::unpack_for`). A stay is found by its scan, so the
+/// stays need no index by visitor, which would cost the drain more than all else. `offset 0` keeps the planner from
+/// reading a day as a whole for the few rows of a batch.
 pub async fn within(
     conn: &mut AsyncPgConnection,
     spans: &[(Visitor, Span)],

@@ -62,8 +62,8 @@ impl Act {
 }
 
 /// What a stay really was. What is left out stays as it is; with neither times nor seat the stay is confirmed.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TrailEdit {
     /// Since when.
     pub from: Option<DateTime<Utc>>,
@@ -74,17 +74,17 @@ pub struct TrailEdit {
     /// The seat in that row.
     pub seat: Option<String>,
     /// What says so; not a scan.
-    pub source: Option<Source>,
+    pub source: Source,
     /// Why; 3 to 500 characters.
     pub reason: String,
 }
 
 /// Why a stay is taken out, or put back.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TrailGround {
     /// What says so; not a scan.
-    pub source: Option<Source>,
+    pub source: Source,
     /// Why; 3 to 500 characters.
     pub reason: String,
 }
@@ -160,7 +160,7 @@ pub async fn edit(
         let (from, until) = (form.from.unwrap_or(before.from_at), form.until.unwrap_or(before.until_at));
         // A scanned stay that goes on ends at an assumed time, which may lie ahead.
         let latest = if form.until.is_none() { now.max(before.until_at) } else { now };
-        let span = span(Some(from), Some(until), latest)?;
+        let span = span(from, until, latest)?;
         (word.from_at, word.until_at) = (span.from(), span.until());
     }
     if form.row.is_some() || form.seat.is_some() {

@@ -70,11 +70,14 @@ const COLUMNS: &[(&str, &[&str])] = &[
     ("division", &["division", "divisioncode", "区划代码"]),
 ];
 
+/// Who a person is, from kind and number of a document.
+pub type Who<'a> = dyn Fn(&str, &str) -> Option<Visitor> + 'a;
+
 /// What stands in for columns that a list does not have, and how its values are read.
 #[derive(Clone, Copy)]
 pub struct Terms<'a> {
     /// Who a person is, from kind and number of a document; `None` where nobody here can know, or the kind is unknown.
-    pub who: Option<&'a dyn Fn(&str, &str) -> Option<Visitor>>,
+    pub who: Option<&'a Who<'a>>,
     /// Headings of the list's own, as column and heading.
     pub map: &'a [(String, String)],
     /// The authority of a list that has no such column.
@@ -162,7 +165,7 @@ fn fault(line: u64, column: &'static str, wrong: impl Into<String>, right: impl 
 /// A comma, a semicolon or a tab: whichever the headings hold most.
 fn delimiter(bytes: &[u8]) -> u8 {
     let head = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |one: u8| head.iter().filter(|byte| **byte == one).count();
+    let count = |one: u8| head.split(|byte| *byte == one).count();
     [b',', b';', b'\t'].into_iter().rev().max_by_key(|one| count(*one)).unwrap_or(b',')
 }
 
@@ -194,7 +197,8 @@ fn columns(head: &StringRecord, terms: &Terms<'_>) -> Result<BTreeMap<&'static s
             ));
         }
     }
-    if !has("visitor") && !(has("identity") && terms.who.is_some()) {
+    let says_who = has("visitor") || (has("identity") && terms.who.is_some());
+    if !says_who {
         let right = if terms.who.is_some() { "`visitor`, or `identity`" } else { "`visitor`: the pseudonym" };
         return Err(fault(1, "visitor", "the list does not say who the persons are", right));
     }

@@ -23,6 +23,9 @@ use crate::store::audit;
 use crate::store::trails::{self, NewTrailChange, TrailRow, Word};
 use crate::store::undoings::{self, Asked};
 
+/// What the letters say when a run falls with a stay. The investigator's reason tells of the case, and stays here.
+const TRAIL_CORRECTED: &str = "the trail of the case was corrected";
+
 /// What an investigator did to a stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -62,8 +65,8 @@ impl Act {
 }
 
 /// What a stay really was. What is left out stays as it is; with neither times nor seat the stay is confirmed.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TrailEdit {
     /// Since when.
     pub from: Option<DateTime<Utc>>,
@@ -74,17 +77,17 @@ pub struct TrailEdit {
     /// The seat in that row.
     pub seat: Option<String>,
     /// What says so; not a scan.
-    pub source: Option<Source>,
+    pub source: Source,
     /// Why; 3 to 500 characters.
     pub reason: String,
 }
 
 /// Why a stay is taken out, or put back.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TrailGround {
     /// What says so; not a scan.
-    pub source: Option<Source>,
+    pub source: Source,
     /// Why; 3 to 500 characters.
     pub reason: String,
 }
@@ -160,7 +163,7 @@ pub async fn edit(
         let (from, until) = (form.from.unwrap_or(before.from_at), form.until.unwrap_or(before.until_at));
         // A scanned stay that goes on ends at an assumed time, which may lie ahead.
         let latest = if form.until.is_none() { now.max(before.until_at) } else { now };
-        let span = span(Some(from), Some(until), latest)?;
+        let span = span(from, until, latest)?;
         (word.from_at, word.until_at) = (span.from(), span.until());
     }
     if form.row.is_some() || form.seat.is_some() {
@@ -176,7 +179,7 @@ pub async fn edit(
     }
     trails::set_word(conn, id, &word).await?;
     if !grows {
-        undo(conn, actor, case_id, id, &ground, now).await?;
+        undo(conn, actor, case_id, id, now).await?;
     }
     let after = trails::stay(conn, case_id, id).await?.ok_or(ApiError::NotFound("stay"))?;
     let act = if is_edit { Act::Edited } else { Act::Confirmed };
@@ -201,7 +204,7 @@ pub async fn remove(
     let (removed_at, removed_by) = (Some(now), Some(actor.person()?));
     let word = Word { removed_at, removed_by, confirmed_at: before.confirmed_at, ..word(&before, now) };
     trails::set_word(conn, id, &word).await?;
-    undo(conn, actor, case_id, id, &ground, now).await?;
+    undo(conn, actor, case_id, id, now).await?;
     let after = trails::stay(conn, case_id, id).await?.ok_or(ApiError::NotFound("stay"))?;
     keep(web, conn, actor, case_id, Some(&before), &after, Act::Removed, &ground).await?;
     show_stay(&after)
@@ -251,10 +254,9 @@ async fn undo(
     actor: &Actor,
     case_id: Uuid,
     stay: Uuid,
-    ground: &Ground,
     now: DateTime<Utc>,
 ) -> Result<(), ApiError> {
-    let asked = Asked { by: actor.person()?, reason: &ground.reason, at: now };
+    let asked = Asked { by: actor.person()?, reason: TRAIL_CORRECTED, at: now };
     undoings::ask_for_stay(conn, case_id, stay, asked).await?;
     Ok(())
 }

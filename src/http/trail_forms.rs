@@ -51,8 +51,8 @@ impl Numbered for Source {
 
 /// A stay that an investigator adds. Its place is given in one of four ways: `code`, `point`, `venue`, or `address` with
 /// `cell` or with degrees and `radius_m`.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NewTrailStay {
     /// The point's place code.
     pub code: Option<String>,
@@ -75,11 +75,11 @@ pub struct NewTrailStay {
     /// The seat in that row, up to 8 characters.
     pub seat: Option<String>,
     /// Since when.
-    pub from: Option<DateTime<Utc>>,
+    pub from: DateTime<Utc>,
     /// Until when, 48 hours later at the most.
-    pub until: Option<DateTime<Utc>>,
+    pub until: DateTime<Utc>,
     /// Where it is known from; not a scan.
-    pub source: Option<Source>,
+    pub source: Source,
     /// What it rests on; 3 to 500 characters.
     pub reason: String,
 }
@@ -185,17 +185,10 @@ fn fineness(radius_m: i32) -> Result<Resolution, ApiError> {
 }
 
 /// A time that somebody can have been somewhere.
-pub fn span(
-    from: Option<DateTime<Utc>>,
-    until: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> Result<Span, ApiError> {
-    let given = |field, at: Option<DateTime<Utc>>| {
-        let at = at.ok_or_else(|| ApiError::invalid(field, "is needed"))?;
-        // Postgres keeps microseconds; what is finer would come back as another time.
-        Ok::<_, ApiError>(DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at))
-    };
-    let (from, until) = (given("from", from)?, given("until", until)?);
+pub fn span(from: DateTime<Utc>, until: DateTime<Utc>, now: DateTime<Utc>) -> Result<Span, ApiError> {
+    // Postgres keeps microseconds; what is finer would come back as another time.
+    let kept = |at: DateTime<Utc>| DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at);
+    let (from, until) = (kept(from), kept(until));
     let span = Span::new(from, until).map_err(|error| ApiError::invalid("until", error))?;
     if span.from().timestamp() < EARLIEST_SECS {
         return Err(ApiError::invalid("from", "lies before the year 2000"));
@@ -220,15 +213,12 @@ pub struct Ground {
 
 impl Ground {
     /// The ground, once it is found to be one.
-    pub fn read(source: Option<Source>, reason: &str) -> Result<Self, ApiError> {
-        let reason = text("reason", reason, 3, 500)?;
-        match source {
-            None => Err(ApiError::invalid("source", "must be interview, camera, payment or ticket")),
-            Some(Source::Scan) => {
-                Err(ApiError::invalid("source", "scans come by themselves; name what else it is known from"))
-            }
-            Some(source) => Ok(Self { source, reason }),
+    pub fn read(source: Source, reason: &str) -> Result<Self, ApiError> {
+        if source == Source::Scan {
+            let reason = "scans come by themselves; name what else it is known from";
+            return Err(ApiError::invalid("source", reason));
         }
+        Ok(Self { source, reason: text("reason", reason, 3, 500)? })
     }
 }
 
@@ -248,12 +238,10 @@ mod tests {
 
     #[test]
     fn a_stay_lasts_48_hours_at_the_most_and_is_over() {
-        let at = |hours: i64| DateTime::from_timestamp(1_700_000_000 + hours * 3600, 0);
-        let now = at(100).unwrap();
+        let at = |hours: i64| DateTime::from_timestamp(1_700_000_000 + hours * 3600, 0).unwrap();
+        let now = at(100);
         assert!(span(at(0), at(48), now).is_ok());
-        for (from, until) in
-            [(at(0), at(49)), (at(1), at(1)), (at(2), at(1)), (at(99), at(101)), (at(1), None)]
-        {
+        for (from, until) in [(at(0), at(49)), (at(1), at(1)), (at(2), at(1)), (at(99), at(101))] {
             assert!(span(from, until, now).is_err(), "{from:?} {until:?}");
         }
     }

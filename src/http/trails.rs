@@ -208,9 +208,9 @@ pub async fn add_stay(
     form: NewTrailStay,
 ) -> Result<TrailStay, ApiError> {
     let now = web.now();
+    let place = form.place(web, conn).await?;
     let span = span(form.from, form.until, now)?;
     let ground = Ground::read(form.source, &form.reason)?;
-    let place = form.place(web, conn).await?;
     let case = open(conn, case_id).await?;
     if trails::count_added(conn, case.id).await? >= ADDED_MAX {
         return Err(ApiError::Conflict("a trail takes 1,000 added stays and no more"));

@@ -14,7 +14,7 @@ use super::terminal::{Progress, grouped, remark, say};
 use super::visitor::{IdentityArgs, visitor_key};
 use crate::clock::Clock;
 use crate::domain::access::Role;
-use crate::domain::line_list::{self, Fault, LineRow, Terms};
+use crate::domain::line_list::{self, Fault, LineRow, Terms, Who};
 use crate::domain::venue::Division;
 use crate::domain::visitor::{IdentityKind, Visitor};
 use crate::http::case_import::act;
@@ -140,7 +140,7 @@ fn read(args: &ImportArgs, house: &House, staff: &StaffRow, bytes: &[u8]) -> any
         Some(Visitor::of(key.as_ref()?.bytes(), kind?, number))
     };
     let terms = Terms {
-        who: key.as_ref().map(|_| &who as &dyn Fn(&str, &str) -> Option<Visitor>),
+        who: key.as_ref().map(|_| &who as &Who<'_>),
         map: &args.map,
         authority: args.authority.as_deref(),
         division: args.division,

@@ -56,7 +56,9 @@ impl House {
             _ => Uuid::nil().to_string(),
         };
         let visitor = self.app.visitor(2).to_hex();
-        path.replace("{id}", &id).replace("{visitor}", &visitor).replace("{issuer}", "health-code")
+        let path =
+            path.replace("{id}", &id).replace("{visitor}", &visitor).replace("{issuer}", "health-code");
+        path.replace("{stay}", &Uuid::nil().to_string())
     }
 
     async fn caller(&self, access: Access) -> Client {
@@ -94,6 +96,10 @@ async fn every_body_is_checked_for_form_size_and_fields() {
     let before = house.rows().await;
     let (mut bodies, small, large) = (0, 64 * 1024, 2 * 1024 * 1024);
     for (method, path, access) in API.iter().filter(|route| matches!(route.0.as_str(), "POST" | "PUT")) {
+        // A list of cases is CSV.
+        if *path == "/v1/cases/import" {
+            continue;
+        }
         bodies += 1;
         let client = house.caller(*access).await;
         let address = house.address(path);
@@ -144,7 +150,8 @@ async fn unknown_ids_addresses_and_methods_are_told_apart() {
             "-1".to_owned(),
         ] {
             let address = path.replace("{id}", &id).replace("{visitor}", &house.app.visitor(2).to_hex());
-            let needs = ["/trail", "/contacts", "/evidence"].iter().any(|end| path.ends_with(end));
+            let needs =
+                ["/trail", "/trail/changes", "/contacts", "/evidence"].iter().any(|end| path.ends_with(end));
             let address =
                 if needs && *method == "GET" { format!("{address}?purpose=review") } else { address };
             let body = matches!(method.as_str(), "POST")

@@ -5,6 +5,7 @@ mod lists;
 mod pages;
 mod places;
 mod trail;
+mod walk;
 
 use chrono::TimeDelta;
 use placecode::domain::access::Role;

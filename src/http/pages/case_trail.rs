@@ -97,7 +97,7 @@ pub(super) async fn say(
 
 async fn act(desk: &Desk<Investigate>, web: &Web, of: (Uuid, Uuid), said: &Said) -> Result<(), ApiError> {
     let actor = &desk.signed.actor;
-    let (source, reason) = (source_of(&said.source), said.reason.clone());
+    let (source, reason) = (source_of(&said.source)?, said.reason.clone());
     let ground = TrailGround { source, reason: reason.clone() };
     let mut conn = web.app.store.conn().await?;
     match said.act.as_str() {

@@ -41,6 +41,8 @@ impl Filled {
     pub(super) fn read(&self, view: &View) -> Result<NewTrailStay, ApiError> {
         let venue = given(&self.venue).map(|text| Uuid::parse_str(&text)).transpose();
         let radius_m = given(&self.radius_m).map(|text| text.parse()).transpose();
+        let time =
+            |field, text| view.local_time(field, text)?.ok_or_else(|| ApiError::invalid(field, "is needed"));
         Ok(NewTrailStay {
             code: given(&self.code),
             point: None,
@@ -52,9 +54,9 @@ impl Filled {
             radius_m: radius_m.map_err(|_unread| ApiError::invalid("radius_m", "must be a number"))?,
             row: row_no(&self.row)?,
             seat: given(&self.seat),
-            from: view.local_time("from", &self.from)?,
-            until: view.local_time("until", &self.until)?,
-            source: source_of(&self.source),
+            from: time("from", &self.from)?,
+            until: time("until", &self.until)?,
+            source: source_of(&self.source)?,
             reason: self.reason.clone(),
         })
     }
@@ -65,8 +67,9 @@ fn given(text: &str) -> Option<String> {
 }
 
 /// The source that a word of a form stands for.
-pub(super) fn source_of(word: &str) -> Option<Source> {
-    Source::ALL.iter().copied().find(|source| words::source_word(*source) == word)
+pub(super) fn source_of(word: &str) -> Result<Source, ApiError> {
+    let known = Source::ALL.iter().copied().find(|source| words::source_word(*source) == word);
+    known.ok_or_else(|| ApiError::invalid("source", "must be one of the list"))
 }
 
 /// The form, folded away until it is wanted or wrong.

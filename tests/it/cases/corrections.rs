@@ -136,6 +136,9 @@ async fn a_run_is_undone_when_what_it_rests_on_is_taken_away_and_only_then() {
     story.app.settle().await;
     assert_eq!(story.state(&run).await, "withdrawn");
     assert_eq!(story.colours().await, ["green", "green", "green"]);
+    // What the investigator knows of the case is told to nobody else.
+    let told = "select count(*) from letters where body::text like '%手机%' or body::text like '%监控%'";
+    assert_eq!(story.app.number(told).await, 0);
     let run = story.released().await;
     assert_eq!(story.colours().await, ["red", "yellow", "green"]);
 

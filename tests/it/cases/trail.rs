@@ -119,7 +119,7 @@ async fn what_no_stay_can_be_is_refused_and_changes_nothing() {
         (word(None, Some(story.ago(-10))), "until"),
         (word(Some(story.ago(49 * 60 + 120)), Some(story.ago(120))), "until"),
         (json!({ "source": "scan", "reason": "扫码记录" }), "source"),
-        (json!({ "reason": "监控" }), "source"),
+        (json!({ "reason": "监控核实" }), "body"),
         (json!({ "source": "camera", "reason": "x" }), "reason"),
         (json!({ "source": "ticket", "reason": "车票", "row": 3 }), "row"),
         (json!({ "source": "camera", "reason": "监控", "point": 3 }), "body"),

@@ -167,7 +167,7 @@ pub async fn insert_exposures(
         .bind::<Array<SqlUuid>, _>(rows.iter().map(|e| e.visitor.to_uuid()).collect::<Vec<_>>())
         .bind::<Array<SmallInt>, _>(rows.iter().map(|e| e.relation.number()).collect::<Vec<_>>())
         .bind::<Array<SmallInt>, _>(rows.iter().map(|e| e.granularity.number()).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SmallInt>>, _>(rows.iter().map(|e| rows_apart(e)).collect::<Vec<_>>())
+        .bind::<Array<Nullable<SmallInt>>, _>(rows.iter().map(rows_apart).collect::<Vec<_>>())
         .bind::<Array<SmallInt>, _>(rows.iter().map(|e| e.ended_by.number()).collect::<Vec<_>>())
         .bind::<Array<Timestamptz>, _>(rows.iter().map(|e| e.span.from()).collect::<Vec<_>>())
         .bind::<Array<Timestamptz>, _>(rows.iter().map(|e| e.span.until()).collect::<Vec<_>>())

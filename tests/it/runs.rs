@@ -4,6 +4,7 @@ mod comparisons;
 mod dry;
 mod follow_ups;
 mod oracle;
+mod reach;
 mod waiting;
 
 use placecode::domain::access::Role;

@@ -71,12 +71,6 @@ async fn a_dry_run_cannot_be_proposed_even_by_whoever_writes_sql() {
     let exclusion = json!({ "visitor": story.app.visitor(2).to_hex(), "reason": "隔壁包间" });
     story.investigator.post(&format!("/v1/runs/{id}/exclusions"), &exclusion).await.problem(409);
 
-    for state in [3, 4, 5] {
-        let force = format!("update runs set state = {state} where id = '{id}'");
-        assert!(story.app.sql(&force).await.unwrap_err().contains("runs_dry_stays_in"), "state {state}");
-    }
-    let real = format!("update runs set dry = false where id = '{id}'");
-    assert!(story.app.sql(&real).await.unwrap_err().contains("keeps what it was asked"));
     let assignment = format!(
         "insert into assignments (id, run_id, case_id, visitor, class, colour, pack_id, pack_version, division,
                                   last_exposure_at, expires_at, proposed_at)
@@ -85,6 +79,19 @@ async fn a_dry_run_cannot_be_proposed_even_by_whoever_writes_sql() {
         story.case
     );
     assert!(story.app.sql(&assignment).await.unwrap_err().contains("a dry run colours nobody"));
+    let force = |state: i16| format!("update runs set state = {state} where id = '{id}'");
+    for state in [3, 4] {
+        assert!(
+            story.app.sql(&force(state)).await.unwrap_err().contains("runs_dry_stays_in"),
+            "state {state}"
+        );
+    }
+    // Equal exposure, equal result is asked first.
+    assert!(story.app.sql(&force(5)).await.is_err());
+    story.app.tamper(&format!("delete from contacts where run_id = '{id}'")).await;
+    assert!(story.app.sql(&force(5)).await.unwrap_err().contains("runs_dry_stays_in"));
+    let real = format!("update runs set dry = false where id = '{id}'");
+    assert!(story.app.sql(&real).await.unwrap_err().contains("keeps what it was asked"));
     assert_eq!(story.app.number("select count(*) from assignments").await, 0);
 }
 

@@ -39,7 +39,7 @@ async fn outbreak() -> Outbreak {
         (1, &teahouse, 1_500),
         (2, &teahouse, 1_495),
         (3, &teahouse, 1_490),
-        (4, &teahouse, 1_410),
+        (4, &teahouse, 1_380),
         (1, &restaurant, 900),
         (3, &restaurant, 890),
         (1, &bookshop, 120),
@@ -261,7 +261,7 @@ async fn places_meetings_and_divisions_are_counted() {
     assert_eq!(told[0], ["老茶馆", "4", "2", "1", "1", "4"]);
     assert_eq!(told[1], ["'=外婆家,\"一楼\"", "1", "1", "0", "0", "1"]);
     assert_eq!(told[2], ["书店", "0", "0", "0", "0", "0"]);
-    assert_eq!(venues[0]["case_slots"], "2026-03-15T11:00:00+08:00/2026-03-15T13:00:00+08:00");
+    assert_eq!(venues[0]["case_slots"], "2026-03-15T11:00:00+08:00/2026-03-15T13:30:00+08:00");
     let map: Value = serde_json::from_str(&out.text("venues.geojson", "").await).unwrap();
     assert_eq!(map["features"][0]["geometry"]["coordinates"], json!([113.6253, 34.7466]));
     assert_eq!(
@@ -330,9 +330,9 @@ async fn the_line_list_and_the_chain_link_cases_contacts_and_places() {
 async fn the_public_trajectory_has_places_and_slots_and_nothing_that_names_anybody() {
     let out = outbreak().await;
     let zh = out.text("trajectory.txt", needs(Kind::Trajectory)).await;
-    assert!(zh.starts_with("病例1活动轨迹\n3月15日11:00—13:00 老茶馆（郑州市金水区花园路1号）\n"), "{zh}");
+    assert!(zh.starts_with("病例1活动轨迹\n3月15日11:00—13:30 老茶馆（郑州市金水区花园路1号）\n"), "{zh}");
     let en = out.text("trajectory.txt", "&number=7&language=en").await;
-    assert!(en.starts_with("Places of case 7\n15 March 2026, 11:00 to 13:00: 老茶馆\n"), "{en}");
+    assert!(en.starts_with("Places of case 7\n15 March 2026, 11:00 to 13:30: 老茶馆\n"), "{en}");
     for format in ["txt", "json", "geojson"] {
         let text = out.text(&format!("trajectory.{format}"), needs(Kind::Trajectory)).await;
         let secret = [out.case.clone(), out.run.clone(), out.other.clone(), out.case[..8].to_owned()];

@@ -26,19 +26,36 @@ end $$;
 drop function has_evidence(uuid, uuid, uuid, smallint);
 drop function has_scan(uuid, bigint, timestamptz);
 alter table contacts drop column depth, drop column rule;
-delete from exposures where trail_stay_id is null or relation > 2;
-alter table exposures
-    drop constraint exposures_with_one,
-    drop constraint exposures_relation_check,
-    add constraint exposures_relation_check check (relation between 0 and 2),
-    drop column via_visitor,
-    drop column via_point_id,
-    drop column via_from_at,
-    drop column ended_by,
-    drop column rows_apart,
-    alter column trail_stay_id set not null,
-    add column stay_id uuid not null default '00000000-0000-0000-0000-000000000000';
-alter table exposures alter column stay_id drop default;
+-- A column cannot be put back in its place, so the table is made anew.
+create temporary table kept on commit drop as
+    select * from exposures where trail_stay_id is not null and relation <= 2;
+drop table exposures;
+create table exposures (
+    run_id        uuid not null references runs (id),
+    seq           integer not null,
+    trail_stay_id uuid not null references trail_stays (id),
+    stay_point_id bigint not null,
+    stay_from_at  timestamptz not null,
+    stay_id       uuid not null,
+    visitor       uuid not null,
+    relation      smallint not null check (relation between 0 and 2),
+    granularity   smallint not null check (granularity between 0 and 5),
+    from_at       timestamptz not null,
+    until_at      timestamptz not null check (until_at > from_at),
+    -- Contradicted presence (0) never makes an exposure.
+    presence      smallint not null check (presence between 1 and 3),
+    -- Whether it met the rule of the visitor's class.
+    counted       boolean not null,
+    primary key (run_id, seq)
+);
+create index exposures_by_visitor on exposures (run_id, visitor);
+create index exposures_by_trail_stay on exposures (trail_stay_id);
 create index exposures_by_stay on exposures (stay_id);
+insert into exposures
+    select run_id, seq, trail_stay_id, stay_point_id, stay_from_at, '00000000-0000-0000-0000-000000000000', visitor,
+           relation, granularity, from_at, until_at, presence, counted
+    from kept;
+create trigger exposures_immutable before update on exposures
+    for each row execute function refuse_change();
 alter table trail_stays drop column row_no, drop column seat;
 alter table points drop column row_no, drop column seat;

@@ -139,6 +139,30 @@ mod tests {
     }
 
     #[test]
+    fn a_pack_bounds_the_infectious_period() {
+        use crate::domain::exposure::fixtures::{class, pack};
+        let china = FixedOffset::east_opt(8 * 3600).unwrap();
+        let noon = |of: i64| day(of) + TimeDelta::hours(12);
+        let ill = CaseDates { onset_at: Some(noon(10)), sampled_at: noon(12), isolated_at: None };
+        let well = CaseDates { onset_at: None, ..ill };
+        let of = |dates: &CaseDates, keys: &str| {
+            infectious(dates, &pack(keys, "", &[class("close", "")]), noon(30), china)
+        };
+        assert_eq!(of(&ill, ""), Span::new(noon(8), noon(30)).unwrap());
+        assert_eq!(of(&well, "after_days = 10"), Span::new(noon(10), noon(22)).unwrap());
+        let isolated = CaseDates { isolated_at: Some(noon(13)), ..ill };
+        assert_eq!(of(&isolated, "after_days = 10"), Span::new(noon(8), noon(13)).unwrap());
+        // Whole days of the local clock, which is eight hours ahead: from midnight until the end of the tenth day after.
+        let midnight = |of: i64| day(of) - TimeDelta::hours(8);
+        assert_eq!(
+            of(&ill, "whole_days = true; after_days = 10"),
+            Span::new(midnight(8), midnight(21)).unwrap()
+        );
+        let before = CaseDates { isolated_at: Some(noon(1)), ..ill };
+        assert!(of(&before, "").is_moment());
+    }
+
+    #[test]
     fn dates_that_contradict_the_kind_are_refused() {
         let dates = CaseDates { onset_at: None, sampled_at: day(12), isolated_at: None };
         assert_eq!(dates.check(CaseKind::Confirmed, day(20)), Err(InvalidCase::NoOnset));

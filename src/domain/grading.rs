@@ -28,7 +28,7 @@ pub struct Contact {
     pub depth: u8,
     /// The colour that the pack proposes for it.
     pub colour: Colour,
-    /// Seconds together, no moment counted twice.
+    /// Seconds together, no moment counted twice: as sampled and rounded by the pack, but not weighed.
     pub together_secs: i64,
     /// How many meetings, joined where they touch or overlap.
     pub meetings: usize,
@@ -175,7 +175,7 @@ fn contact(visitor: Visitor, rule: &ClassRule, depth: u8, met: &Met) -> Contact 
         rule: rule.rule.clone(),
         depth,
         colour: rule.colour,
-        together_secs: met.joined.iter().map(|(from, until)| (until - from) / 1_000_000).sum(),
+        together_secs: met.secs,
         meetings: met.joined.len(),
         first_at: met.joined.first().map_or(DateTime::UNIX_EPOCH, |time| instant(time.0)),
         last_at: last.unwrap_or(DateTime::UNIX_EPOCH),

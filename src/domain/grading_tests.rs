@@ -139,9 +139,21 @@ fn each_class_takes_as_much_of_the_time_after_the_case_as_it_asks_for() {
         )
     };
     let classes = [residual("close", 10, 10), residual("exposed_place", 10, 0), residual("residual", 60, 0)];
-    let others = vec![other(2, 0, 60, 99), other(3, 0, 61, 99), other(4, 0, 70, 99), other(5, 0, 120, 130)];
+    let others = vec![
+        other(2, 0, 60, 99),
+        other(3, 0, 61, 99),
+        other(4, 0, 70, 99),
+        other(5, 0, 120, 130),
+        other(6, 0, 121, 130),
+    ];
     let graded = World::new(pack_of("", "", &classes), vec![own(1, 0, 0, 60)], others).graded();
-    let expected = [(2, Class::Close, 600), (3, Class::ExposedPlace, 540), (4, Class::Residual, 29 * 60)];
+    // Who came just as a time was over was there for its last moment.
+    let expected = [
+        (2, Class::Close, 600),
+        (3, Class::ExposedPlace, 540),
+        (4, Class::ExposedPlace, 0),
+        (5, Class::Residual, 0),
+    ];
     assert_eq!(graded, expected);
 }
 

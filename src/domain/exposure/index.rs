@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use h3o::CellIndex;
 use uuid::Uuid;
 
-use super::window::{Shared, Window, of_case, of_visitor};
+use super::window::{After, Shared, Window, of_case, of_visitor};
 use super::{Candidate, Question, Relation, TrailStay, With, grid_cell, grid_cells};
 use crate::domain::local_day::by_days;
 use crate::domain::rule_pack::RulePack;
@@ -41,7 +41,7 @@ struct Source<'a> {
     around: &'a Around<'a>,
     window: Window,
     /// The time after leaving that some class asks for.
-    after: Option<Shared>,
+    after: Option<After>,
 }
 
 /// All meetings, in order of time.
@@ -94,7 +94,7 @@ fn meet<'a>(
 ) {
     let time = &question.pack.time;
     if hit.relation == Relation::AfterCase {
-        let shared = source.after.and_then(|(left, end)| visitor.meet_after(left, end, time.ends));
+        let shared = source.after.and_then(|after| visitor.meet_after(&after));
         found.extend(shared.map(|shared| Hit { shared, left: Some(source.window.until), ..hit }));
     } else if let Some(shared) = source.window.meet(visitor, time.ends) {
         let clock = time.split_days.map(|clock| clock.offset(question.offset));
@@ -128,7 +128,7 @@ fn set_after(there: &mut [Source<'_>], longest: i64) {
         let still_there = windows.iter().any(|other| other.from <= left && left < other.until);
         let back = windows.iter().map(|other| other.from).filter(|from| *from > left).min();
         let end = back.map_or(left + longest, |back| back.min(left + longest));
-        source.after = (!still_there).then_some((left, end));
+        source.after = (!still_there).then_some(After { left, end, is_back: back == Some(end) });
     }
 }
 

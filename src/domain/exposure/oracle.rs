@@ -138,7 +138,7 @@ pub(super) fn visitor_there(rule: &TimeRule, stay: &Span) -> Option<There> {
     Some(there)
 }
 
-/// The ticks after the case had left, for at most so many minutes and until it was back; none where it was still there.
+/// The ticks after the case had left, for at most so many minutes, the last instant among them, and until it was back; none where it was still there.
 pub(super) fn after_case(windows: &[There], left: There, mins: i64) -> Ticks {
     let is_there = |tick: i64| {
         windows.iter().any(|there| {
@@ -146,5 +146,5 @@ pub(super) fn after_case(windows: &[There], left: There, mins: i64) -> Ticks {
                 || 2 * there.from == tick && tick > 2 * left.until
         })
     };
-    (2 * left.until..2 * (left.until + mins)).take_while(|tick| !is_there(*tick)).collect()
+    (2 * left.until..=2 * (left.until + mins)).take_while(|tick| !is_there(*tick)).collect()
 }

@@ -60,14 +60,24 @@ impl Window {
         }
     }
 
-    /// What a visitor shares with the time after the case had left, `left..end`: time, or a point in it. Who only
-    /// touches its beginning was there with the case, and not after it.
-    pub(super) fn meet_after(&self, left: i64, end: i64, ends: Ends) -> Option<Shared> {
-        let shared = (self.from.max(left), self.until.min(end));
-        let last = ends == Ends::Closed && shared == (end, end) && self.from == end && left < end;
-        let inside = self.is_point && left <= self.from && self.from < end;
-        (shared.0 < shared.1 || inside || last).then_some(shared)
+    /// What a visitor shares with the time after the case had left: time, a point in it, or for who came just as it
+    /// was over, its last moment. Who only touches its beginning was there with the case, and not after it.
+    pub(super) fn meet_after(&self, after: &After) -> Option<Shared> {
+        let shared = (self.from.max(after.left), self.until.min(after.end));
+        let is_there = self.is_point || self.from < self.until;
+        let inside = self.is_point && after.left <= self.from && self.from < after.end;
+        let just = is_there && self.from == after.end && !after.is_back;
+        (shared.0 < shared.1 || inside || just).then_some(shared)
     }
+}
+
+/// The time after the case had left, in microseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct After {
+    pub(super) left: i64,
+    pub(super) end: i64,
+    /// Whether it ends because the case came back.
+    pub(super) is_back: bool,
 }
 
 /// Where a stay of the case was infectious, as the rule has it. `None` where it counts nothing.

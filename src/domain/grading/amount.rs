@@ -104,6 +104,15 @@ impl<'a> Amount<'a> {
         most.is_some_and(|most| if self.rule.more_than { most > needed } else { most >= needed })
     }
 
+    /// How many seconds joined meetings are, sampled and rounded, and not weighed.
+    pub(super) fn secs(&self, joined: &[Shared]) -> i64 {
+        let secs = |(from, until): &Shared| self.length(until - from) / 1_000_000;
+        match self.time.sampling {
+            Some(sampling) => self.sampled(sampling, joined).iter().map(secs).sum(),
+            None => joined.iter().map(secs).sum(),
+        }
+    }
+
     /// A meeting cut where its weight changes: from, until and weight of each piece.
     fn pieces(&self, meeting: Shared) -> impl Iterator<Item = (i64, i64, i64)> {
         let weights = self.weights.as_ref();

@@ -187,3 +187,19 @@ proptest! {
         prop_assert_eq!(most("", &time, "within = \"period\"", &meetings), expected);
     }
 }
+
+#[test]
+fn a_contact_is_told_the_time_as_the_pack_counts_it() {
+    let secs = |time: &str, meetings: &[(i64, i64)]| {
+        let world = world("weight_percent = { \"0\" = 10 }", time, "");
+        let joined: Vec<_> = meetings
+            .iter()
+            .map(|(from, until)| (at(*from).timestamp_micros(), at(*until).timestamp_micros()))
+            .collect();
+        Amount::new(&world.question(), &world.pack.classes[0]).secs(&joined)
+    };
+    assert_eq!(secs("", &[(0, 7), (10, 11)]), 8 * 60);
+    assert_eq!(secs("round_meeting_secs = 300", &[(0, 7), (10, 13)]), 10 * 60);
+    let frames = "ends = \"closed\"; sampling = { every_mins = 5, frame_mins = 30, needed = 4 }";
+    assert_eq!(secs(frames, &[(0, 60)]), 75 * 60);
+}

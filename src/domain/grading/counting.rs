@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::amount::Amount;
 use super::{Dwell, Sources};
 use crate::domain::exposure::{Exposure, Question, Relation, Shared, With, grid_cell, grid_cells};
-use crate::domain::rule_pack::{ClassRule, Companion, Ends};
+use crate::domain::rule_pack::{ClassRule, Companion};
 use crate::domain::scan::Presence;
 use crate::domain::span::{Span, union};
 use crate::domain::visitor::Visitor;
@@ -21,12 +21,13 @@ pub(super) struct Met {
     pub(super) evidence: Vec<usize>,
     /// The times together, so that no moment stands twice.
     pub(super) joined: Vec<Shared>,
+    /// How many seconds they count.
+    pub(super) secs: i64,
     times: Vec<Shared>,
 }
 
 /// One class, ready to look at visitor after visitor.
 pub(super) struct Counting<'a> {
-    question: &'a Question<'a>,
     rule: &'a ClassRule,
     amount: Amount<'a>,
     /// For contacts of contacts: whose contacts count.
@@ -50,7 +51,7 @@ impl<'a> Counting<'a> {
         sources: Option<&'a Sources>,
     ) -> Self {
         let grid = dwell.zip(rule.companion).map(|(dwell, rule)| Grid::new(question, rule, dwell));
-        Self { question, rule, amount: Amount::new(question, rule), sources, grid }
+        Self { rule, amount: Amount::new(question, rule), sources, grid }
     }
 
     /// Whether the exposures of one visitor, `own` by index, meet the class; `met` then says which.
@@ -72,6 +73,7 @@ impl<'a> Counting<'a> {
             return false;
         }
         self.amount.join(&mut met.joined);
+        met.secs = self.amount.secs(&met.joined);
         true
     }
 
@@ -120,15 +122,14 @@ impl<'a> Counting<'a> {
         }
     }
 
-    /// Of a time after the case had left, what this class asks for.
+    /// Of a time after the case had left, what this class asks for: who came just as it was over was there for a moment.
     fn soon_after(&self, exposure: &Exposure, (from, until): Shared) -> Option<Shared> {
         if exposure.relation != Relation::AfterCase {
             return Some((from, until));
         }
         let mins = TimeDelta::minutes(self.rule.after_case_mins?.into());
         let end = (exposure.left_at? + mins).timestamp_micros();
-        let last = from == end && until == end && self.question.pack.time.ends == Ends::Closed;
-        (from < end || last).then_some((from, until.min(end)))
+        (from <= end).then_some((from, until.min(end)))
     }
 }
 

@@ -168,7 +168,8 @@ fn trail_stays(case: usize, trail: &[TrailRow], within: Span) -> Result<Vec<Case
 /// The scans whose stays the trail of a case tells, so that its word holds and none counts twice.
 async fn in_trail(conn: &mut AsyncPgConnection, case_id: Uuid) -> Result<HashSet<Uuid>, StoreError> {
     let rows: Vec<Id> = sql_query(
-        "select stay_id as id from trail_stays where case_id = $1 and stay_id is not null and removed_at is null",
+        "select stay_id as id from trail_stays
+         where case_id = $1 and stay_id is not null and (removed_at is null or removed_by is not null)",
     )
     .bind::<SqlUuid, _>(case_id)
     .load(conn)

@@ -29,10 +29,10 @@ use crate::domain::visitor::Visitor;
 pub const PAGE: i64 = 2_000;
 
 /// Where a contact `c` lives. No table tells it yet.
-const RESIDENCE: &str = "null::text";
+const RESIDENCE: &str = "(select r.division from residences r where r.visitor = c.visitor)";
 
 /// The venue of a stay `t` of a trail, with its point `p`.
-const TRAIL_VENUE: &str = "p.venue_id";
+const TRAIL_VENUE: &str = "coalesce(p.venue_id, t.venue_id)";
 
 /// The last contact of a page: its class and pseudonym.
 pub type After = (i16, Visitor);

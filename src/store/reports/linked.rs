@@ -28,10 +28,10 @@ pub const CASES_MAX: i64 = 1_000;
 pub const STAYS_MAX: i64 = 5_000;
 
 /// The number of a case `c` by its authority.
-const CASE_NO: &str = "c.id::text";
+const CASE_NO: &str = "coalesce(c.case_no, c.id::text)";
 
 /// What a stay `t` of a trail is called where its venue `v` is not known.
-const TRAIL_PLACE: &str = "coalesce(v.name, '')";
+const TRAIL_PLACE: &str = "coalesce(v.name, t.address, '')";
 
 #[derive(QueryableByName)]
 struct CaseFactsRow {

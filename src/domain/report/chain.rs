@@ -158,7 +158,7 @@ impl Chain {
         told
     }
 
-    /// For GraphViz: `dot -Tsvg chain.dot`.
+    /// For `GraphViz`: `dot -Tsvg chain.dot`.
     pub fn dot(&self) -> String {
         let mut lines = vec![
             "digraph chain {".to_owned(),

@@ -57,14 +57,14 @@ impl TableFile {
                     self.sheet.above.map(|word| vec![word; self.sheet.columns.len()].join(",") + "\r\n");
                 format!("{mark}{}{}\r\n", above.unwrap_or_default(), names()).into_bytes()
             }
-            Format::Json => self.opening("rows", json!({})),
-            Format::Geojson => self.opening("features", json!({ "type": "FeatureCollection" })),
+            Format::Json => self.opening("rows", &json!({})),
+            Format::Geojson => self.opening("features", &json!({ "type": "FeatureCollection" })),
             Format::Parquet | Format::Dot | Format::Html | Format::Txt => Vec::new(),
         }
     }
 
     /// An object whose last member is a list that is still open.
-    fn opening(&self, list: &str, begin: Value) -> Vec<u8> {
+    fn opening(&self, list: &str, begin: &Value) -> Vec<u8> {
         let mut told = begin.as_object().cloned().unwrap_or_default();
         told.extend(self.sheet.about.clone());
         let text = Value::Object(told).to_string();
@@ -80,12 +80,11 @@ impl TableFile {
         }
         let mut text = String::new();
         for row in rows {
-            match self.format {
-                Format::Csv => text.push_str(&csv_line(row, self.offset)),
-                _ => {
-                    text.push_str(if self.rows == 0 { "\n" } else { ",\n" });
-                    text.push_str(&self.object(row).to_string());
-                }
+            if self.format == Format::Csv {
+                text.push_str(&csv_line(row, self.offset));
+            } else {
+                text.push_str(if self.rows == 0 { "\n" } else { ",\n" });
+                text.push_str(&self.object(row).to_string());
             }
             self.rows += 1;
         }

@@ -52,7 +52,7 @@ pub enum Format {
     Json,
     /// GeoJSON (RFC 7946).
     Geojson,
-    /// GraphViz.
+    /// `GraphViz`.
     Dot,
     /// A page to print.
     Html,
@@ -86,7 +86,7 @@ pub enum NoReport {
 }
 
 /// The name of a value on the command line and in addresses.
-pub fn name(value: impl ValueEnum) -> String {
+pub fn name(value: impl ValueEnum + Copy) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 

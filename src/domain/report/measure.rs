@@ -26,10 +26,8 @@ pub fn ends_en(rule: &ClassRule) -> String {
     let Some(end) = &rule.end else { return String::new() };
     let mut parts = Vec::new();
     if let Some(tests) = end.tests {
-        let mut text = format!("{} negative tests", tests.count);
-        if tests.apart_hours > 0 {
-            text += &format!(", {} hours apart", tests.apart_hours);
-        }
+        let apart = (tests.apart_hours > 0).then(|| format!(", {} hours apart", tests.apart_hours));
+        let mut text = format!("{} negative tests{}", tests.count, apart.unwrap_or_default());
         text += &tests.within_days.map(|days| format!(", within {days} days")).unwrap_or_default();
         text += &tests.after_days.map(|days| format!(", not before day {days}")).unwrap_or_default();
         parts.push(text);
@@ -58,9 +56,8 @@ pub fn measure_zh(rule: &ClassRule) -> String {
         if let Some(tests) = end.tests {
             let mut text = format!("{}次核酸阴性", tests.count);
             text += &tests.within_days.map(|days| format!("，{days}天内")).unwrap_or_default();
-            if tests.apart_hours > 0 {
-                text += &format!("，间隔{}小时以上", tests.apart_hours);
-            }
+            let apart = (tests.apart_hours > 0).then(|| format!("，间隔{}小时以上", tests.apart_hours));
+            text += &apart.unwrap_or_default();
             text += &tests.after_days.map(|days| format!("，第{days}天起")).unwrap_or_default();
             parts.push(format!("解除条件：{text}"));
         }

@@ -234,6 +234,7 @@ impl MeetingFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::numbered::Numbered;
 
     #[test]
     fn the_counts_of_a_division_stand_under_their_classes() {
@@ -249,7 +250,6 @@ mod tests {
             (&row[3], &row[4], &row[9], &row[10]),
             (&Cell::Int(21), &Cell::Int(1), &Cell::Int(6), &Cell::Int(2))
         );
-        use crate::domain::numbered::Numbered;
         for class in crate::domain::rule_pack::Class::ALL {
             let at = 4 + usize::try_from(class.number()).unwrap();
             assert_eq!(

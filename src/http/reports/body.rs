@@ -69,12 +69,11 @@ async fn step(writing: Writing) -> Result<Option<(Bytes, Writing)>, ApiError> {
         (Next::Head, Some(table)) => (table.head(), Next::Page(Pages::begin(&plan))),
         (Next::Page(mut pages), Some(open)) => {
             let mut conn = plan.app.store.conn().await?;
-            match pages.next(&plan, &mut conn).await? {
-                Some(rows) => (open.add(&rows).map_err(unwritten)?, Next::Page(pages)),
-                None => {
-                    let bytes = table.take().map_or(Ok(Vec::new()), TableFile::end).map_err(unwritten)?;
-                    (bytes, Next::End)
-                }
+            if let Some(rows) = pages.next(&plan, &mut conn).await? {
+                (open.add(&rows).map_err(unwritten)?, Next::Page(pages))
+            } else {
+                let bytes = table.take().map_or(Ok(Vec::new()), TableFile::end).map_err(unwritten)?;
+                (bytes, Next::End)
             }
         }
         (Next::End | Next::Head | Next::Page(_), _) => return Ok(None),

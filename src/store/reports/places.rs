@@ -46,6 +46,28 @@ struct PlaceRow {
     last_at: Option<DateTime<Utc>>,
 }
 
+impl PlaceRow {
+    fn read(self) -> Result<PlaceFacts, StoreError> {
+        Ok(PlaceFacts {
+            venue: self.venue,
+            name: self.name,
+            category: self.category,
+            division: self.division,
+            address: self.address,
+            lat_deg: self.lat_deg,
+            lng_deg: self.lng_deg,
+            contact_phone: self.contact_phone,
+            slots: self.slot_from.into_iter().zip(self.slot_until).collect(),
+            met: self.met,
+            contacts: by_class(self.contacts)?,
+            excluded: self.excluded,
+            meeting_secs: self.meeting_secs,
+            first_at: self.first_at,
+            last_at: self.last_at,
+        })
+    }
+}
+
 /// Which places come before which: where most contacts are, then where most were met, then by id. None of it changes
 /// when somebody is left out.
 pub type AfterPlace = (i64, i64, Uuid);
@@ -107,26 +129,7 @@ pub async fn places(
         .bind::<BigInt, _>(PAGE)
         .load(conn)
         .await?;
-    let read = |row: PlaceRow| {
-        Ok(PlaceFacts {
-            venue: row.venue,
-            name: row.name,
-            category: row.category,
-            division: row.division,
-            address: row.address,
-            lat_deg: row.lat_deg,
-            lng_deg: row.lng_deg,
-            contact_phone: row.contact_phone,
-            slots: row.slot_from.into_iter().zip(row.slot_until).collect(),
-            met: row.met,
-            contacts: by_class(row.contacts)?,
-            excluded: row.excluded,
-            meeting_secs: row.meeting_secs,
-            first_at: row.first_at,
-            last_at: row.last_at,
-        })
-    };
-    rows.into_iter().map(read).collect()
+    rows.into_iter().map(PlaceRow::read).collect()
 }
 
 fn by_class(counts: Vec<i64>) -> Result<ByClass, StoreError> {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::find::Found;
+use crate::domain::coverage::Whole;
 use crate::domain::exposure::{Question, With};
 use crate::domain::rule_pack::Class;
 use crate::store::cases::TrailRow;
@@ -25,8 +26,8 @@ struct PlaceCount {
     contacts: usize,
 }
 
-/// The counts of a run. `rows` are the trail with its names.
-pub fn summary(question: &Question<'_>, rows: &[TrailRow], found: &Found) -> Value {
+/// The counts of a run, and how complete they can be. `rows` are the trail with its names.
+pub fn summary(question: &Question<'_>, rows: &[TrailRow], found: &Found, coverage: &Whole) -> Value {
     let mut classes: BTreeMap<String, usize> = BTreeMap::new();
     let mut colours: BTreeMap<String, usize> = BTreeMap::new();
     for contact in &found.contacts {
@@ -47,6 +48,7 @@ pub fn summary(question: &Question<'_>, rows: &[TrailRow], found: &Found) -> Val
         "by_place": places,
         "by_place_left_out": left_out,
         "sensitivity": sensitivity(&found.sensitivity),
+        "coverage": coverage,
     })
 }
 

@@ -24,7 +24,7 @@ use crate::intake::log::has_passed;
 use crate::store::cases::{self, CaseRow, TrailRow};
 use crate::store::results::{self, Computed};
 use crate::store::runs::{self, RunRow, RunState};
-use crate::store::{audit, findings, inbox, late, progress, scan_log};
+use crate::store::{audit, coverage, findings, inbox, late, progress, scan_log};
 
 /// A computation that ended before it was done; nothing of it is kept.
 #[derive(Debug, thiserror::Error)]
@@ -176,11 +176,12 @@ async fn compute(
         Ok(found) => found,
         Err(error) => return Err(stopped(error.downcast::<Stopped>()?).into()),
     };
+    let coverage = coverage::of_trail(conn, &trail, infectious).await?.whole;
     let (evidence, counted) = evidence(&found);
     let computed = Computed {
         infectious,
         digest: digest(&question, &evidence, &found.contacts),
-        summary: summary(&question, &rows, &found),
+        summary: summary(&question, &rows, &found, &coverage),
         incomplete: incomplete.map(serde_json::to_value).transpose()?,
         case_seen: case_seen(&case, &trail)?,
         snapshot,

@@ -28,7 +28,7 @@ use crate::domain::visitor::Visitor;
 /// How many contacts, meetings or places one page holds.
 pub const PAGE: i64 = 2_000;
 
-/// Where a contact `c` lives. No table tells it yet.
+/// Where a contact `c` lives, as far as a channel has told.
 const RESIDENCE: &str = "(select r.division from residences r where r.visitor = c.visitor)";
 
 /// The venue of a stay `t` of a trail, with its point `p`.

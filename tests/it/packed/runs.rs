@@ -12,8 +12,8 @@ use placecode::domain::span::Span;
 use placecode::domain::stay::Stay;
 use placecode::domain::venue::Granularity;
 use placecode::pipeline::batch::{self, Asked};
+use placecode::pipeline::find::{STAY_MAX, searches};
 use placecode::pipeline::pack::pack_day;
-use placecode::pipeline::trace::{STAY_MAX, searches};
 use placecode::store::findings::candidates;
 use serde_json::{Value, json};
 

@@ -59,7 +59,7 @@ fn what_is_unknown_of_a_place_meets_nobody_there() {
 fn who_stays_on_was_with_the_case_and_there_after_it() {
     let residual = class("residual", "relations = [\"after_case\"]; after_case_mins = 30");
     let pack = pack("", "", &[class("close", ""), residual]);
-    let met = World::new(pack, vec![own(1, 0, 0, 60)], vec![other(2, 0, 30, 80), other(3, 0, 90, 99)]).met();
+    let met = World::new(pack, vec![own(1, 0, 0, 60)], vec![other(2, 0, 30, 80), other(3, 0, 91, 99)]).met();
     let found: Vec<_> = met.iter().map(|e| (e.relation, e.span, e.left_at)).collect();
     let expected =
         [(Relation::SamePoint, between(30, 60), None), (Relation::AfterCase, between(60, 80), Some(at(60)))];

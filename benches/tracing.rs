@@ -1,5 +1,5 @@
 //! One case and ten thousand, traced against what else could answer, in one run on one machine: sorted arrays in memory,
-//! the best plain SQL plan, DuckDB. All answers are compared: the same contacts, meetings, seconds, first and last.
+//! the best plain SQL plan, `DuckDB`. All answers are compared: the same contacts, meetings, seconds, first and last.
 //!
 //! ```text
 //! cargo bench --bench tracing                      20 million stays, some ten minutes, 12 GB of disk

@@ -1,4 +1,4 @@
-//! DuckDB on the same stays, in a table of its own, when it can be had: a Python environment with the package from PyPI.
+//! `DuckDB` on the same stays, in a table of its own, when it can be had: a Python environment with the package from `PyPI`.
 
 use std::io::Write;
 use std::path::Path;

@@ -95,6 +95,10 @@ mod tests {
         share
     }
 
+    fn never(ln_p: f64) -> bool {
+        ln_p.is_infinite() && ln_p.is_sign_negative()
+    }
+
     #[test]
     fn what_dice_do_is_known() {
         let close = |ln_p: f64, p: f64| assert!((ln_p.exp() - p).abs() < 1e-12, "{} is not {p}", ln_p.exp());
@@ -106,11 +110,11 @@ mod tests {
 
     #[test]
     fn the_edges_are_what_they_must_be() {
-        assert_eq!(ln_tail(0, 5, 1, 9), 0.0, "none or more is certain");
-        assert_eq!(ln_tail(6, 5, 1, 9), f64::NEG_INFINITY, "six of five");
-        assert_eq!(ln_tail(1, 5, 0, 9), f64::NEG_INFINITY);
-        assert_eq!(ln_tail(1, 5, 1, 0), f64::NEG_INFINITY, "a missing count surprises nobody by itself");
-        assert_eq!(ln_tail(5, 5, 9, 9), 0.0, "everybody was there");
+        assert!(ln_tail(0, 5, 1, 9).abs() < f64::EPSILON, "none or more is certain");
+        assert!(never(ln_tail(6, 5, 1, 9)), "six of five");
+        assert!(never(ln_tail(1, 5, 0, 9)));
+        assert!(never(ln_tail(1, 5, 1, 0)), "a missing count surprises nobody by itself");
+        assert!(ln_tail(5, 5, 9, 9).abs() < f64::EPSILON, "everybody was there");
         assert_eq!((expected(6, 1, 3), expected(6, 1, 0)), (2.0, 0.0));
     }
 
@@ -124,7 +128,7 @@ mod tests {
     #[test]
     fn who_looks_at_many_places_finds_rare_things() {
         assert!((among(0.001_f64.ln(), 10) - 0.01).abs() < 1e-12);
-        assert_eq!(among(0.001_f64.ln(), 1_000_000), 1.0);
+        assert!((among(0.001_f64.ln(), 1_000_000) - 1.0).abs() < f64::EPSILON);
         assert!((among(0.25_f64.ln(), 0) - 0.25).abs() < 1e-12);
     }
 

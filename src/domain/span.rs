@@ -67,6 +67,7 @@ impl Span {
     }
 
     /// The shortest span that holds both.
+    #[must_use]
     pub fn hull(&self, other: &Self) -> Self {
         Self { from: self.from.min(other.from), until: self.until.max(other.until) }
     }

@@ -149,7 +149,9 @@ fn encode(stays: &[PackedStay], cells: &[i64]) -> Option<Pack> {
     body.reserve(stays.len() * (VISITOR_BYTES + 5) + cells.len() * 8);
     put(&mut body, stays.len() as u64);
     put(&mut body, cells.len() as u64);
-    cells.iter().for_each(|cell| body.extend(cell.to_be_bytes()));
+    for cell in cells.iter() {
+        body.extend(cell.to_be_bytes());
+    }
     let mut before = first_at;
     for stay in stays {
         put(&mut body, micros(stay.span.from() - before).unsigned_abs() / unit.unsigned_abs());
@@ -157,12 +159,14 @@ fn encode(stays: &[PackedStay], cells: &[i64]) -> Option<Pack> {
     }
     for stay in stays {
         let length = micros(stay.span.duration()).unsigned_abs();
-        let minutes = length % MINUTE.unsigned_abs() == 0;
+        let minutes = length.is_multiple_of(MINUTE.unsigned_abs());
         let counted = length / if minutes { MINUTE } else { unit }.unsigned_abs();
         put(&mut body, counted << 1 | u64::from(!minutes));
     }
     body.extend(stays.iter().map(|stay| flags(stay, cells)));
-    stays.iter().for_each(|stay| body.extend(stay.visitor.to_uuid().into_bytes()));
+    for stay in stays.iter() {
+        body.extend(stay.visitor.to_uuid().into_bytes());
+    }
     stays.iter().filter_map(|stay| stay.id).for_each(|id| body.extend(id.into_bytes()));
     let contradicted = stays.iter().filter(|stay| stay.presence == Presence::Contradicted).count();
     Some(Pack { first_at, until_max, stays: stays.len(), contradicted, body })

@@ -135,7 +135,7 @@ async fn wanted(app: &App, args: &BatchArgs) -> anyhow::Result<(StaffRow, Vec<Ca
             rows.push(case);
         }
     } else {
-        let filter = CaseFilter { division: own.clone(), withdrawn: Some(false), reported_since: None };
+        let filter = CaseFilter { division: own, withdrawn: Some(false), reported_since: None };
         let mut before = None;
         loop {
             let page = cases::page(&mut conn, &filter, before, PAGE).await?;

@@ -40,7 +40,7 @@ pub async fn of_visitors(
         match known.stay {
             Some(stay) => stays.push(stay),
             None if matches!(known.scan.direction, Direction::Entry | Direction::Passing) => {
-                without.push(known.scan)
+                without.push(known.scan);
             }
             None => {}
         }

@@ -152,7 +152,7 @@ impl Past {
     }
 
     async fn count(&self) -> (i64, i64) {
-        stay_packs::count(&mut *self.app.app.store.conn().await.unwrap()).await.unwrap()
+        stay_packs::count(&mut self.app.app.store.conn().await.unwrap()).await.unwrap()
     }
 }
 

@@ -232,7 +232,7 @@ async fn parquet_says_what_csv_says() {
                 match field {
                     Field::Null => assert_eq!(cell, "", "{file} {name}"),
                     Field::Str(text) => {
-                        assert_eq!(cell.strip_prefix('\'').unwrap_or(cell), text, "{file} {name}")
+                        assert_eq!(cell.strip_prefix('\'').unwrap_or(cell), text, "{file} {name}");
                     }
                     Field::Long(number) => assert_eq!(cell, number.to_string(), "{file} {name}"),
                     Field::Bool(flag) => assert_eq!(cell, flag.to_string(), "{file} {name}"),

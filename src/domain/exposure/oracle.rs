@@ -77,7 +77,7 @@ fn round(rule: Rounding, there: There) -> There {
         RoundHow::Touched => (before(there.from), after(there.until + 1)),
         RoundHow::KeepLength => {
             let length = there.until - there.from;
-            let steps = (0..).find(|steps| {
+            let steps = (0..=length).find(|steps| {
                 2 * (length - steps * step).abs() <= step && 2 * (length - steps * step) != step
             });
             let length = steps.unwrap() * step;

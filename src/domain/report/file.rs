@@ -150,7 +150,10 @@ mod tests {
         let row = vec![Cell::text("a"), Cell::Real(34.5), Cell::Real(113.25)];
         let lost = vec![Cell::text("b"), Cell::Empty, Cell::Real(1.0)];
         assert_eq!(text(Format::Csv, &[]), "\u{feff}name,lat_deg,lng_deg\r\n");
-        assert_eq!(text(Format::Csv, &[row.clone()]), "\u{feff}name,lat_deg,lng_deg\r\na,34.5,113.25\r\n");
+        assert_eq!(
+            text(Format::Csv, std::slice::from_ref(&row)),
+            "\u{feff}name,lat_deg,lng_deg\r\na,34.5,113.25\r\n"
+        );
         for rows in [vec![], vec![row.clone()], vec![row.clone(), lost.clone()]] {
             let told: Value = serde_json::from_str(&text(Format::Json, &rows)).unwrap();
             assert_eq!(

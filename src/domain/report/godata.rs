@@ -146,7 +146,7 @@ mod tests {
         let offset = FixedOffset::east_opt(0).unwrap();
         let of = |meetings, together_secs| {
             let row = contact_row(
-                &Person { meetings, together_secs, ..person(1) },
+                &Person { together_secs, meetings, ..person(1) },
                 person(2).visitor,
                 person(1).last_at,
                 offset,

@@ -278,7 +278,9 @@ mod tests {
         let elsewhere = Person { residence: Some("330100".to_owned()), ..person(3) };
         let left_out = Person { exclusion_reason: Some("家人".to_owned()), ..person(4) };
         let people = [person(1), person(2), elsewhere, left_out];
-        people.iter().for_each(|person| letters.add(person));
+        for person in people.iter() {
+            letters.add(person);
+        }
         let done = letters.done();
         let told: Vec<_> = done.iter().map(|letter| (letter.division.as_str(), letter.people())).collect();
         assert_eq!(told, [("330100", 1), ("410101", 2)]);

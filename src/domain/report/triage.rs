@@ -171,7 +171,9 @@ mod tests {
             let all: Vec<Person> = people.iter().enumerate().map(make).collect();
             let first = |people: &[Person]| {
                 let mut first = First::of(limit);
-                people.iter().for_each(|person| first.add(person.clone()));
+                for person in people.iter() {
+                    first.add(person.clone());
+                }
                 first.done().iter().map(|person| person.visitor).collect::<Vec<_>>()
             };
             let mut turned = all.clone();

@@ -71,12 +71,11 @@ fn what_is_wrong_is_told_by_its_path() {
     ];
     for (pointer, value, path) in wrong {
         let mut trial = trial();
-        match trial.pointer_mut(pointer) {
-            Some(field) => *field = value,
-            None => {
-                let (object, name) = pointer.rsplit_once('/').unwrap();
-                trial.pointer_mut(object).unwrap()[name] = value;
-            }
+        if let Some(field) = trial.pointer_mut(pointer) {
+            *field = value;
+        } else {
+            let (object, name) = pointer.rsplit_once('/').unwrap();
+            trial.pointer_mut(object).unwrap()[name] = value;
         }
         assert_eq!(tried(trial).unwrap_err().path, path, "{pointer}");
     }

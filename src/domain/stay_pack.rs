@@ -149,7 +149,7 @@ fn encode(stays: &[PackedStay], cells: &[i64]) -> Option<Pack> {
     body.reserve(stays.len() * (VISITOR_BYTES + 5) + cells.len() * 8);
     put(&mut body, stays.len() as u64);
     put(&mut body, cells.len() as u64);
-    for cell in cells.iter() {
+    for cell in cells {
         body.extend(cell.to_be_bytes());
     }
     let mut before = first_at;
@@ -164,7 +164,7 @@ fn encode(stays: &[PackedStay], cells: &[i64]) -> Option<Pack> {
         put(&mut body, counted << 1 | u64::from(!minutes));
     }
     body.extend(stays.iter().map(|stay| flags(stay, cells)));
-    for stay in stays.iter() {
+    for stay in stays {
         body.extend(stay.visitor.to_uuid().into_bytes());
     }
     stays.iter().filter_map(|stay| stay.id).for_each(|id| body.extend(id.into_bytes()));

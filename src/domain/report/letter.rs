@@ -278,7 +278,7 @@ mod tests {
         let elsewhere = Person { residence: Some("330100".to_owned()), ..person(3) };
         let left_out = Person { exclusion_reason: Some("家人".to_owned()), ..person(4) };
         let people = [person(1), person(2), elsewhere, left_out];
-        for person in people.iter() {
+        for person in &people {
             letters.add(person);
         }
         let done = letters.done();

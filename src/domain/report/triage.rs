@@ -171,7 +171,7 @@ mod tests {
             let all: Vec<Person> = people.iter().enumerate().map(make).collect();
             let first = |people: &[Person]| {
                 let mut first = First::of(limit);
-                for person in people.iter() {
+                for person in people {
                     first.add(person.clone());
                 }
                 first.done().iter().map(|person| person.visitor).collect::<Vec<_>>()

@@ -2,7 +2,12 @@
 //! how many others it lists, by how many visits are scanned.
 //!
 //! `cargo bench --bench city -- --people 20000 --out docs/city` writes the table and the plots.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark ends where it fails, and prints")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a benchmark ends where it fails, and prints"
+)]
 
 #[path = "city/days.rs"]
 mod days;

@@ -112,7 +112,9 @@ fn new_today(
     today: u32,
 ) -> Vec<Infection> {
     let mut by_place: HashMap<u32, Vec<Visit>> = HashMap::new();
-    visits.iter().for_each(|visit| by_place.entry(visit.place).or_default().push(*visit));
+    for visit in visits {
+        by_place.entry(visit.place).or_default().push(*visit);
+    }
     let mut found = Vec::new();
     let mut cases: Vec<&Infection> = infected.values().filter(|case| today < case.isolated_day).collect();
     cases.sort_by_key(|case| case.person);

@@ -20,12 +20,12 @@ pub use self::form::{
 use super::case::infectious;
 use super::exposure::{Candidate, Exposure, Question, Relation, TrailStay, With};
 use super::grading::Contact;
+use super::inquiry::{Place, trace};
 use super::position::{POINT_RESOLUTION, Position};
 use super::rule_pack::{Class, Colour, RulePack};
 use super::scan::Presence;
 use super::span::Span;
 use super::stay::{EndedBy, Stay};
-use super::tracing::{Place, trace};
 use super::venue::{Granularity, PointId};
 use super::visitor::Visitor;
 

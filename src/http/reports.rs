@@ -35,6 +35,7 @@ pub struct ReportQuery {
     /// `trajectory`: the number that the case is published under; no id of this service.
     pub number: Option<String>,
     /// `trajectory`: in which language; Chinese when absent.
+    #[param(inline)]
     pub language: Option<Language>,
     /// `triage` (1,000 when absent, 10,000 at the most) and `chain` (500, 5,000): how many contacts.
     pub limit: Option<usize>,

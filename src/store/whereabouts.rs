@@ -11,11 +11,11 @@ use super::stay_packs::{AtPoint, instant};
 use super::stays::earliest_beginning;
 use super::{StoreError, scans, sound, stay_packs};
 use crate::domain::exposure::Candidate;
+use crate::domain::inquiry::{Place, Places};
 use crate::domain::numbered::Numbered;
 use crate::domain::scan::{Direction, Scan};
 use crate::domain::span::Span;
 use crate::domain::stay::Stay;
-use crate::domain::tracing::{Place, Places};
 use crate::domain::venue::{Granularity, PointId};
 use crate::domain::visitor::Visitor;
 

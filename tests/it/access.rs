@@ -75,9 +75,15 @@ async fn call(client: &Client, method: &str, path: &str) -> crate::support::clie
         .replace("{visitor}", &"0".repeat(32))
         .replace("{other}", &id)
         .replace("{issuer}", "nobody");
-    let path = path.replace("{member}", &id).replace("{invitation}", &id).replace("{stay}", &id);
-    let needs_purpose =
-        method == "GET" && ["/trail", "/contacts", "/evidence"].iter().any(|end| path.ends_with(end));
+    let path = path
+        .replace("{member}", &id)
+        .replace("{invitation}", &id)
+        .replace("{stay}", &id)
+        .replace("{file}", "contacts.csv");
+    let needs_purpose = method == "GET"
+        && ["/trail", "/trail/changes", "/contacts", "/evidence", "/why", "contacts.csv"]
+            .iter()
+            .any(|end| path.ends_with(end));
     let path = if needs_purpose { format!("{path}?purpose=review") } else { path };
     let body = matches!(method, "POST" | "PUT").then(|| "{}".to_owned());
     client.send(Method::from_bytes(method.as_bytes()).unwrap(), &path, body, &[]).await

@@ -60,21 +60,23 @@ fn sensitivity(view: &View, found: &Value) -> Markup {
     html! {
         @if !tried.is_empty() {
             h2 { (view.say("换一个时长标准会怎样", "With other minutes together")) }
-            table {
-                thead { tr {
-                    th scope="col" { (view.say("分钟", "Minutes")) }
-                    th.right scope="col" { (view.say("合计", "All")) }
-                    @for class in Class::ALL { th.right scope="col" { (words::class(view.lang, *class)) } }
-                } }
-                tbody { @for (mins, counts) in &tried { tr {
-                    td { (mins) }
-                    td.right { (number(counts.get("contacts"))) }
-                    @for class in Class::ALL {
-                        @let word = serde_json::json!(class);
-                        @let count = counts.get("classes").and_then(|classes| classes.get(word.as_str().unwrap_or_default()));
-                        td.right { (number(count)) }
-                    }
-                } } }
+            div.scroll {
+                table {
+                    thead { tr {
+                        th scope="col" { (view.say("分钟", "Minutes")) }
+                        th.right scope="col" { (view.say("合计", "All")) }
+                        @for class in Class::ALL { th.right scope="col" { (words::class(view.lang, *class)) } }
+                    } }
+                    tbody { @for (mins, counts) in &tried { tr {
+                        td { (mins) }
+                        td.right { (number(counts.get("contacts"))) }
+                        @for class in Class::ALL {
+                            @let word = serde_json::json!(class);
+                            @let count = counts.get("classes").and_then(|classes| classes.get(word.as_str().unwrap_or_default()));
+                            td.right { (number(count)) }
+                        }
+                    } } }
+                }
             }
         }
     }

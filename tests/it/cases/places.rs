@@ -153,7 +153,6 @@ async fn what_is_no_place_or_no_time_is_refused_and_changes_nothing() {
         (json!({ "code": code, "from": "1999-12-31T00:00:00Z", "until": "1999-12-31T01:00:00Z" }), "from"),
         (json!({ "code": code, "from": null }), "body"),
         (json!({ "code": code, "source": "scan" }), "source"),
-        (json!({ "code": code, "source": null }), "body"),
         (json!({ "code": code, "source": "rumour" }), "body"),
         (json!({ "code": code, "reason": " " }), "reason"),
         (json!({ "code": code, "colour": "red" }), "body"),

@@ -121,7 +121,7 @@ async fn what_no_stay_can_be_is_refused_and_changes_nothing() {
         (json!({ "source": "scan", "reason": "扫码记录" }), "source"),
         (json!({ "reason": "监控核实" }), "body"),
         (json!({ "source": "camera", "reason": "x" }), "reason"),
-        (json!({ "source": "ticket", "reason": "车票", "row": 3 }), "row"),
+        (json!({ "source": "ticket", "reason": "车票核实", "row": 3 }), "row"),
         (json!({ "source": "camera", "reason": "监控", "point": 3 }), "body"),
     ];
     for (change, field) in wrong {

@@ -211,5 +211,5 @@ pub fn sensitivity(
 }
 
 #[cfg(test)]
-#[path = "tracing_tests.rs"]
+#[path = "inquiry_tests.rs"]
 mod tests;

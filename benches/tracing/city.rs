@@ -78,7 +78,9 @@ impl City {
                 trail.push(*visit);
             }
         }
-        trails.iter_mut().for_each(|trail| trail.sort_unstable_by_key(|visit| visit.from));
+        for trail in &mut trails {
+            trail.sort_unstable_by_key(|visit| visit.from);
+        }
         trails
     }
 }

@@ -18,7 +18,7 @@ fn every_pack_of_the_folder_is_in_the_program_and_no_other() {
     for (folder, before) in [(root.clone(), ""), (root.join("peers"), "peers/")] {
         for entry in std::fs::read_dir(folder).into_iter().flatten() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(".toml") {
+            if std::path::Path::new(&name).extension().is_some_and(|kind| kind == "toml") {
                 on_disk.push(format!("{before}{name}"));
             }
         }

@@ -6,6 +6,7 @@ mod follow_ups;
 mod oracle;
 mod reach;
 mod waiting;
+mod why;
 
 use placecode::domain::access::Role;
 use placecode::pipeline::Outcome;

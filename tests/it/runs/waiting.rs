@@ -121,7 +121,8 @@ async fn a_run_whose_worker_dies_is_taken_up_by_another() {
     // While it lives, nobody else computes the run.
     assert_eq!(Step::Trace.take(&story.app.app).await.unwrap(), Outcome::Idle);
     let pid = "select pid from pg_stat_activity where datname = current_database() and state = 'idle in transaction'";
-    let killed = format!("select count(pg_terminate_backend(pid)) from ({pid}) as worker");
+    // Waits until it is gone, and its hold on the run with it.
+    let killed = format!("select count(pg_terminate_backend(pid, 20000)) from ({pid}) as worker");
     assert_eq!(story.app.number(&killed).await, 1);
     story.app.settle().await;
     assert_eq!(see(&story.investigator, &run).await["state"], "computed");

@@ -19,6 +19,7 @@ use super::trace::pack;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::domain::access::Role;
+use crate::domain::case::infectious;
 use crate::domain::grading::Contact;
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour, RulePack};
@@ -194,7 +195,7 @@ async fn asked(app: &App, pack: &RulePack, rows: Vec<CaseRow>) -> anyhow::Result
             say(format!("{}  {} does not count cases of this kind", case.id, pack.name()));
             continue;
         }
-        let infectious = case.dates().infectious(pack.before_onset(), pack.before_sample(), now);
+        let infectious = infectious(&case.dates(), pack, now, app.config.local_offset);
         let trail = conn
             .transaction::<_, anyhow::Error, _>(async |conn| {
                 cases::pull_trail(conn, &case, infectious, now).await?;

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, FontFile};
 use crate::domain::catalogue::Catalogue;
 use crate::domain::keyring::Keyring;
-use crate::domain::letter::Secret;
+use crate::domain::webhook::SigningKey;
 use crate::intake::Intake;
 use crate::issuer::client::Client;
 use crate::posters::{Fonts, Printer, Words};
@@ -26,8 +26,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// The keys.
     pub keys: Arc<Keyring>,
-    /// The secrets of the issuing systems, by their ids.
-    pub issuer_secrets: Arc<BTreeMap<String, Secret>>,
+    /// What letters are signed with, by the ids of the issuing systems.
+    pub issuer_keys: Arc<BTreeMap<String, SigningKey>>,
     /// The kinds of places.
     pub catalogue: Arc<Catalogue>,
     /// What makes posters.
@@ -59,7 +59,7 @@ impl App {
         let intake = Intake::new(&config).context("--redis-url")?;
         Ok(Self {
             keys: Arc::new(keys),
-            issuer_secrets: Arc::new(read_secrets(config.issuer_secrets_file.as_deref()).await?),
+            issuer_keys: Arc::new(read_keys(config.issuer_secrets_file.as_deref()).await?),
             catalogue: Arc::new(Catalogue::shipped()?),
             printer: Arc::new(printer(config.poster_font.as_ref()).await.context("--poster-font")?),
             store,
@@ -83,16 +83,16 @@ pub async fn printer(other: Option<&FontFile>) -> anyhow::Result<Printer> {
     Ok(Printer::new(fonts, Words::shipped()?))
 }
 
-async fn read_secrets(path: Option<&Path>) -> anyhow::Result<BTreeMap<String, Secret>> {
+async fn read_keys(path: Option<&Path>) -> anyhow::Result<BTreeMap<String, SigningKey>> {
     let Some(path) = path else { return Ok(BTreeMap::new()) };
     let place = || format!("--issuer-secrets-file {}", path.display());
     let text = tokio::fs::read_to_string(path).await.with_context(place)?;
     let lines: BTreeMap<String, String> = toml::from_str(&text).with_context(place)?;
-    let secret = |(issuer, text): (String, String)| {
-        let secret = Secret::parse(&text);
-        let secret =
-            secret.with_context(|| format!("{}: `{issuer}` must be `whsec_` and base 64", place()))?;
-        Ok((issuer, secret))
+    let key = |(issuer, text): (String, String)| {
+        let key = SigningKey::parse(&text);
+        let key =
+            key.with_context(|| format!("{}: `{issuer}` must be `whsec_` or `whsk_` and base 64", place()))?;
+        Ok((issuer, key))
     };
-    lines.into_iter().map(secret).collect()
+    lines.into_iter().map(key).collect()
 }

@@ -82,7 +82,8 @@ pub struct Config {
     #[arg(long, env, default_value = "500", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub release_cap: u32,
 
-    /// The secrets of the issuing systems: a file with one line `issuer = "whsec_…"` for each.
+    /// What letters are signed with: a file with one line `issuer = "whsec_…"` (a shared secret) or `"whsk_…"` (an
+    /// Ed25519 key) for each issuing system.
     #[arg(long, env)]
     pub issuer_secrets_file: Option<PathBuf>,
 

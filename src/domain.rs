@@ -48,4 +48,5 @@ pub mod usage;
 pub mod venue;
 pub mod visitor;
 pub mod visitor_card;
+pub mod webhook;
 pub mod words;

@@ -48,6 +48,7 @@ pub mod screens;
 pub mod serve;
 pub mod sessions;
 pub mod shed;
+pub mod signed;
 pub mod trail_edits;
 pub mod trail_forms;
 pub mod trails;

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod alarms;
+pub mod assignments;
 pub mod audit;
 pub mod backward;
 pub mod cards;

@@ -1,18 +1,10 @@
-//! A letter to an issuing system, and its envelope: the form of Standard Webhooks
-//! (`webhook-id`, `webhook-timestamp`, `webhook-signature: v1,<base64>`).
+//! A letter to an issuing system, and the envelope that carries it; [`super::webhook`] signs it.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use data_encoding::BASE64;
-use hmac::{Hmac, KeyInit, Mac};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
-use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::rule_pack::{Class, Colour};
-
-/// How far the clocks of sender and receiver may differ.
-pub const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
+use super::rule_pack::{Class, Colour, EndConditions};
 
 /// What a letter says about an assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +12,12 @@ pub const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 pub enum LetterKind {
     /// Show this colour.
     Assigned,
+    /// A later exposure of the same class: it lasts longer.
+    Extended,
+    /// An end condition was met in part: show the weaker colour that the letter names.
+    Downgraded,
+    /// The end condition was met: show it no longer.
+    Ended,
     /// What it rested on was taken back: show it no longer.
     Withdrawn,
     /// Its days are over.
@@ -41,7 +39,9 @@ pub struct Letter {
     pub visitor: String,
     /// How the visitor was exposed.
     pub class: Class,
-    /// The colour by the rule pack.
+    /// Which of the rules of that class, where the pack has several.
+    pub rule: Option<String>,
+    /// The colour by the rule pack, as it is after this letter.
     pub colour: Colour,
     /// Rule pack and version.
     pub rule_pack: String,
@@ -57,6 +57,12 @@ pub struct Letter {
     pub last_exposure_at: DateTime<Utc>,
     /// When the assignment ends by itself.
     pub expires_at: DateTime<Utc>,
+    /// When somebody is to look at it again, because a fact that would end it is overdue then.
+    pub review_at: Option<DateTime<Utc>>,
+    /// What ends it earlier, by the rule pack.
+    pub end: EndConditions,
+    /// Where the visitor can appeal against it.
+    pub appeal_url: String,
 }
 
 /// One meeting as the visitor may see it: rounded to whole quarters of an hour, so that it does not
@@ -89,73 +95,6 @@ pub const ENVELOPE: &str = "placecode.letters.v1";
 /// How many letters one envelope holds at the most.
 pub const ENVELOPE_LETTERS_MAX: usize = 200;
 
-/// Why an envelope is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidEnvelope {
-    /// No signature of the version that is known, or none that verifies.
-    #[error("no signature verifies")]
-    Signature,
-    /// Too old, or from the future.
-    #[error("the timestamp is more than five minutes away")]
-    Time,
-}
-
-/// A signing secret, written `whsec_` and base 64.
-#[derive(Clone)]
-pub struct Secret(Vec<u8>);
-
-impl Secret {
-    /// Reads `whsec_…`; `None` when it is not 24 to 64 bytes of base 64.
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes = BASE64.decode(text.strip_prefix("whsec_")?.as_bytes()).ok()?;
-        (24..=64).contains(&bytes.len()).then_some(Self(bytes))
-    }
-
-    /// A secret as text, from random bytes given by the caller.
-    pub fn format(bytes: &[u8]) -> String {
-        format!("whsec_{}", BASE64.encode(bytes))
-    }
-
-    /// The value of `webhook-signature`.
-    pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
-        format!("v1,{}", BASE64.encode(&self.mac(id, timestamp, body)))
-    }
-
-    /// Checks the headers of an envelope; several signatures may stand in one header, set apart by spaces.
-    pub fn verify(
-        &self,
-        id: &str,
-        timestamp: i64,
-        body: &[u8],
-        signatures: &str,
-        now: DateTime<Utc>,
-    ) -> Result<(), InvalidEnvelope> {
-        if (now.timestamp() - timestamp).abs() > TOLERANCE.num_seconds() {
-            return Err(InvalidEnvelope::Time);
-        }
-        let expected = self.mac(id, timestamp, body);
-        let matches = |given: &str| {
-            let given = given.strip_prefix("v1,").and_then(|b64| BASE64.decode(b64.as_bytes()).ok());
-            given.is_some_and(|given| bool::from(given.ct_eq(&expected)))
-        };
-        if signatures.split(' ').any(matches) { Ok(()) } else { Err(InvalidEnvelope::Signature) }
-    }
-
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    fn mac(&self, id: &str, timestamp: i64, body: &[u8]) -> Vec<u8> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("any length");
-        mac.update(format!("{id}.{timestamp}.").as_bytes());
-        mac.update(body);
-        mac.finalize().into_bytes().to_vec()
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
 /// The slot that a visitor may see: widened to whole quarters of an hour.
 pub fn slot(from: DateTime<Utc>, until: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
     const QUARTER_SECS: i64 = 900;
@@ -170,23 +109,6 @@ mod tests {
 
     fn at(secs: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(secs, 0).unwrap()
-    }
-
-    /// The example of the specification's own documentation.
-    #[test]
-    fn the_published_example_of_standard_webhooks_verifies() {
-        let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
-        let (id, timestamp) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330);
-        let body = br#"{"test": 2432232314}"#;
-        let signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
-        assert_eq!(secret.sign(id, timestamp, body), signature);
-        assert_eq!(secret.verify(id, timestamp, body, signature, at(timestamp)), Ok(()));
-        let late = secret.verify(id, timestamp, body, signature, at(timestamp + 301));
-        assert_eq!(late, Err(InvalidEnvelope::Time));
-        let other = secret.verify(id, timestamp, b"{}", signature, at(timestamp));
-        assert_eq!(other, Err(InvalidEnvelope::Signature));
-        let rotated = format!("v1,AAAA v2,x {signature}");
-        assert_eq!(secret.verify(id, timestamp, body, &rotated, at(timestamp)), Ok(()));
     }
 
     #[test]

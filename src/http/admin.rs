@@ -17,6 +17,7 @@ use super::web::Web;
 use super::write::{Reply, Write};
 use crate::domain::rule_pack::RulePack;
 use crate::domain::venue::Division;
+use crate::domain::webhook::VerifyingKey;
 use crate::store::access::{self, ChannelRow, DeviceRow};
 use crate::store::letters::{self, IssuerRow};
 use crate::store::runs;
@@ -119,6 +120,9 @@ pub struct NewIssuer {
     pub url: url::Url,
     /// Whose people it colours.
     pub division: String,
+    /// What it signs its own requests with, as `whpk_…`; without it, the secret that it shares with us.
+    #[serde(default)]
+    pub public_key: Option<String>,
 }
 
 /// Makes an issuing system known, or changes it. Its secret stands in the secrets file under its id.
@@ -140,6 +144,7 @@ pub(crate) async fn put_issuer(
             division: division(&form.division)?,
             disabled_at: None,
             created_at: web.now(),
+            public_key: form.public_key.map(|text| webhook_key(&text)).transpose()?,
         };
         letters::upsert_issuer(conn, &row).await?;
         actor.note(&web, conn, "issuer.put", format!("issuer {id}")).await?;
@@ -196,6 +201,13 @@ fn public_key(hex: &str) -> Result<Vec<u8>, ApiError> {
     let key = bytes.filter(|bytes| ed25519_dalek::VerifyingKey::from_bytes(bytes).is_ok());
     let right = "must be an Ed25519 public key of 64 hexadecimal digits in lower case";
     key.map(|bytes| bytes.to_vec()).ok_or_else(|| ApiError::invalid("public_key", right))
+}
+
+fn webhook_key(text: &str) -> Result<String, ApiError> {
+    let key = VerifyingKey::parse(text).and_then(|key| key.public_text());
+    key.ok_or_else(|| {
+        ApiError::invalid("public_key", "must be `whpk_` and the base 64 of an Ed25519 public key")
+    })
 }
 
 fn web_address(field: &'static str, url: &url::Url) -> Result<String, ApiError> {

@@ -13,6 +13,7 @@ use super::{
     venue_life, venue_staff, venues, visitor_cards, visitors, why,
 };
 use crate::domain::access::{Permission, Role};
+use crate::domain::webhook::SIGNATURE_HEADER;
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub enum Access {
     Visitor,
     /// A device by its own key, or these roles.
     DeviceOr(&'static [Role]),
+    /// An issuing system that signs its request.
+    Issuer,
     /// These roles.
     Roles(&'static [Role]),
 }
@@ -239,6 +242,11 @@ impl Modify for Schemes {
             scans::DEVICE_HEADER,
             "What a device signs over the body of its request",
         );
+        let signature = ApiKeyValue::with_description(
+            SIGNATURE_HEADER,
+            "What an issuing system signs over `webhook-id`, `webhook-timestamp` and the body (Standard Webhooks)",
+        );
+        components.add_security_scheme("issuer", SecurityScheme::ApiKey(ApiKey::Header(signature)));
         components.add_security_scheme("device", SecurityScheme::ApiKey(ApiKey::Header(device)));
     }
 }

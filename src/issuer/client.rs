@@ -8,7 +8,8 @@ use url::Url;
 use uuid::Uuid;
 
 use super::answer::Applied;
-use crate::domain::letter::{Envelope, Secret};
+use crate::domain::letter::Envelope;
+use crate::domain::webhook::{ID_HEADER, SIGNATURE_HEADER, SigningKey, TIMESTAMP_HEADER};
 
 /// The longest answer that is read: two hundred letters need a tenth of it.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -57,11 +58,11 @@ impl Client {
         Ok(Self { http })
     }
 
-    /// Sends `envelope` to `url`, signed with `secret`. `id` names this sending, `now` is its time.
+    /// Sends `envelope` to `url`, signed with `key`. `id` names this sending, `now` is its time.
     pub async fn send(
         &self,
         url: &Url,
-        secret: &Secret,
+        key: &SigningKey,
         envelope: &Envelope,
         id: Uuid,
         now: DateTime<Utc>,
@@ -70,14 +71,14 @@ impl Client {
             return later("the envelope has no JSON form");
         };
         let (id, timestamp) = (id.to_string(), now.timestamp());
-        let signature = secret.sign(&id, timestamp, &body);
+        let signature = key.sign(&id, timestamp, &body);
         let request = self
             .http
             .post(url.clone())
             .header(header::CONTENT_TYPE, "application/json")
-            .header("webhook-id", id)
-            .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", signature)
+            .header(ID_HEADER, id)
+            .header(TIMESTAMP_HEADER, timestamp)
+            .header(SIGNATURE_HEADER, signature)
             .body(body);
         match request.send().await {
             Ok(response) => understand(response).await,

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::{ENVELOPE, ENVELOPE_LETTERS_MAX, Envelope, Letter, LetterKind};
 use crate::issuer::client::Sent;
+use crate::store::assignments;
 use crate::store::decisions::{self, EMERGENCY_STOP};
 use crate::store::letters::{self, IssuerRow, LeasedLetter};
 
@@ -31,7 +32,7 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
 
 async fn dispatch(app: &App, issuer: &IssuerRow) -> anyhow::Result<Outcome> {
     let now = app.clock.now();
-    let Some(secret) = app.issuer_secrets.get(&issuer.id) else { return Ok(Outcome::Idle) };
+    let Some(key) = app.issuer_keys.get(&issuer.id) else { return Ok(Outcome::Idle) };
     let lease_until = now + TimeDelta::from_std(app.config.letter_lease)?;
     let limit = i64::try_from(ENVELOPE_LETTERS_MAX)?;
     let mut conn = app.store.conn().await?;
@@ -43,7 +44,7 @@ async fn dispatch(app: &App, issuer: &IssuerRow) -> anyhow::Result<Outcome> {
     let (readable, broken): (Vec<_>, Vec<_>) = leased.iter().map(read).partition(Result::is_ok);
     let letters: Vec<Letter> = readable.into_iter().flatten().collect();
     let envelope = Envelope { kind: ENVELOPE.to_owned(), timestamp: now, letters };
-    let answer = app.client.send(&issuer.url.parse()?, secret, &envelope, Uuid::now_v7(), now).await;
+    let answer = app.client.send(&issuer.url.parse()?, key, &envelope, Uuid::now_v7(), now).await;
     record(app, issuer, &leased, &envelope.letters, answer).await?;
     let broken: Vec<Uuid> = broken.into_iter().filter_map(Result::err).collect();
     let mut conn = app.store.conn().await?;
@@ -74,7 +75,8 @@ async fn record(
                 sent.iter().filter(|l| l.kind == LetterKind::Assigned).map(|l| l.assignment).collect();
             conn.transaction::<_, anyhow::Error, _>(async |conn| {
                 letters::settle(conn, &ids, now).await?;
-                decisions::advance(conn, &shown, AssignmentState::Delivered, ACTOR, &issuer.id, now).await?;
+                assignments::advance(conn, &shown, AssignmentState::Delivered, ACTOR, &issuer.id, now)
+                    .await?;
                 Ok(())
             })
             .await?;

@@ -18,7 +18,7 @@ use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
 use crate::domain::scan::LATE_MAX;
 use crate::store::retention::{self, Sighting};
-use crate::store::{access, audit, cards, cases, decisions, idempotency, partitions, residences, usage};
+use crate::store::{access, assignments, audit, cards, cases, idempotency, partitions, residences, usage};
 
 /// How many days ahead partitions are made.
 const AHEAD_DAYS: u64 = 3;
@@ -61,7 +61,7 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
     } else {
         (0, 0)
     };
-    let ended = end_assignments(&mut conn, now).await?;
+    let ended = end_assignments(app, &mut conn, now).await?;
     let sessions = access::expire_sessions(&mut conn, now).await?;
     let answers = idempotency::expire(&mut conn, now - Days::new(ANSWERS_DAYS)).await?;
     // A row that comes late may name a card that was good when its scan occurred.
@@ -126,21 +126,25 @@ async fn drop_days(app: &App, conn: &mut AsyncPgConnection, now: DateTime<Utc>) 
     .await
 }
 
-async fn end_assignments(conn: &mut AsyncPgConnection, now: DateTime<Utc>) -> anyhow::Result<usize> {
+async fn end_assignments(
+    app: &App,
+    conn: &mut AsyncPgConnection,
+    now: DateTime<Utc>,
+) -> anyhow::Result<usize> {
     conn.transaction::<_, anyhow::Error, _>(async |conn| {
-        let over = decisions::ending(conn, now, ASSIGNMENTS_MAX).await?;
+        let over = assignments::ending(conn, now, ASSIGNMENTS_MAX).await?;
         let mut by_case: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
         for row in &over {
             by_case.entry(row.case_id).or_default().push(row.id);
         }
         for (case_id, ids) in by_case {
             let ended =
-                decisions::advance(conn, &ids, AssignmentState::Expired, ACTOR, "its days are over", now)
+                assignments::advance(conn, &ids, AssignmentState::Expired, ACTOR, "its days are over", now)
                     .await?;
             let authority = cases::find(conn, case_id).await?.map(|case| case.authority).unwrap_or_default();
             let note =
                 Note { kind: LetterKind::Expired, authority: &authority, legal_basis: "its days are over" };
-            post(conn, &ended, &note, now).await?;
+            post(app, conn, &ended, &note, now).await?;
         }
         Ok(over.len())
     })

@@ -1,19 +1,21 @@
 //! Puts letters about assignments into the outbox of every issuing system that answers for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
+use crate::app::App;
 use crate::domain::letter::{Letter, LetterExposure, LetterKind, slot};
 use crate::domain::numbered::Numbered;
-use crate::domain::rule_pack::{Class, Colour};
+use crate::domain::rule_pack::{Class, Colour, EndConditions, RulePack};
 use crate::domain::visitor::Visitor;
 use crate::store::StoreError;
 use crate::store::access::division;
-use crate::store::decisions::{self, AssignmentRow};
+use crate::store::assignments::{self, AssignmentRow};
 use crate::store::letters::{self, NewLetter};
+use crate::store::runs;
 
 /// What the letters say beside what the assignments hold.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +30,7 @@ pub struct Note<'a> {
 
 /// Writes the letters in the transaction of what they tell, and returns how many.
 pub async fn post(
+    app: &App,
     conn: &mut AsyncPgConnection,
     assignments: &[Uuid],
     note: &Note<'_>,
@@ -36,20 +39,26 @@ pub async fn post(
     if assignments.is_empty() {
         return Ok(0);
     }
-    let rows = decisions::by_ids(conn, assignments).await?;
+    let rows = assignments::by_ids(conn, assignments).await?;
     let mut places: BTreeMap<Uuid, Vec<LetterExposure>> = BTreeMap::new();
     for place in letters::places(conn, assignments).await? {
         let (from, until) = slot(place.from_at, place.until_at);
         let name = format!("{} · {}", place.venue_name, place.point_name);
         places.entry(place.assignment_id).or_default().push(LetterExposure { place: name, from, until });
     }
+    let ends = end_conditions(conn, &rows).await?;
+    let appeal_url = app.config.public_url.join("me/appeals").map(String::from).unwrap_or_default();
     let mut count = 0;
     for issuer in letters::issuers(conn).await? {
         let territory = division(&issuer.division)?;
         let mut outgoing = Vec::new();
         for row in &rows {
             if territory.covers(&division(&row.division)?) {
-                outgoing.push(letter(row, note, places.get(&row.id).cloned().unwrap_or_default())?);
+                let exposures = places.get(&row.id).cloned().unwrap_or_default();
+                let key = (row.pack_id.clone(), row.pack_version, row.class);
+                let end = ends.get(&key).cloned().unwrap_or_default();
+                let appeal_url = format!("{appeal_url}/{}", row.id);
+                outgoing.push(letter(row, note, Known { exposures, end, appeal_url })?);
             }
         }
         count += letters::enqueue(conn, &issuer.id, &outgoing, now).await?;
@@ -57,11 +66,31 @@ pub async fn post(
     Ok(count)
 }
 
-fn letter(
-    row: &AssignmentRow,
-    note: &Note<'_>,
+/// By pack, version and class: what ends an assignment before its days are over.
+type Ends = BTreeMap<(String, i32, i16), EndConditions>;
+
+async fn end_conditions(conn: &mut AsyncPgConnection, rows: &[AssignmentRow]) -> Result<Ends, StoreError> {
+    let packs: BTreeSet<_> = rows.iter().map(|row| (row.pack_id.clone(), row.pack_version)).collect();
+    let mut ends = Ends::new();
+    for (id, version) in packs {
+        let body = runs::pack_body(conn, &id, version).await?.ok_or(StoreError::Corrupt("rule_packs"))?;
+        let pack = RulePack::parse(&body).map_err(|_refused| StoreError::Corrupt("rule_packs"))?;
+        for rule in pack.classes {
+            let end = rule.end.unwrap_or_default();
+            ends.entry((id.clone(), version, rule.class.number())).or_insert(end);
+        }
+    }
+    Ok(ends)
+}
+
+/// What a letter says beside the assignment's row and the note.
+struct Known {
     exposures: Vec<LetterExposure>,
-) -> Result<NewLetter, StoreError> {
+    end: EndConditions,
+    appeal_url: String,
+}
+
+fn letter(row: &AssignmentRow, note: &Note<'_>, known: Known) -> Result<NewLetter, StoreError> {
     let letter = Letter {
         id: Uuid::now_v7(),
         sequence: 0,
@@ -69,14 +98,18 @@ fn letter(
         assignment: row.id,
         visitor: Visitor::from_uuid(row.visitor).to_hex(),
         class: Class::from_number(row.class).ok_or(StoreError::Corrupt("assignments"))?,
-        colour: Colour::from_number(row.colour).ok_or(StoreError::Corrupt("assignments"))?,
+        rule: row.rule.clone(),
+        colour: Colour::from_number(row.colour_now).ok_or(StoreError::Corrupt("assignments"))?,
         rule_pack: format!("{}@{}", row.pack_id, row.pack_version),
         division: row.division.clone(),
         authority: note.authority.to_owned(),
         legal_basis: note.legal_basis.to_owned(),
-        exposures,
+        exposures: known.exposures,
         last_exposure_at: row.last_exposure_at,
         expires_at: row.expires_at,
+        review_at: row.review_at,
+        end: known.end,
+        appeal_url: known.appeal_url,
     };
     let body = serde_json::to_value(&letter).map_err(|_unwritable| StoreError::Corrupt("letters"))?;
     Ok(NewLetter { id: letter.id, assignment_id: row.id, visitor: row.visitor, body })

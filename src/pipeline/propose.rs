@@ -7,7 +7,7 @@ use super::{ACTOR, Outcome};
 use crate::app::App;
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::RulePack;
-use crate::store::decisions::{self, ClassDays};
+use crate::store::assignments::{self, ClassDays};
 use crate::store::runs::{self, RunState};
 use crate::store::{audit, cases};
 
@@ -28,8 +28,8 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
                 days: i32::try_from(rule.days).unwrap_or(i32::MAX),
             })
             .collect();
-        let made = decisions::propose(conn, run.id, &case.division, &days, now).await?;
-        decisions::note_proposed(conn, &made, ACTOR, now).await?;
+        let made = assignments::propose(conn, run.id, &case.division, &days, now).await?;
+        assignments::note_proposed(conn, &made, ACTOR, now).await?;
         runs::set_state(conn, run.id, RunState::Proposing, RunState::Proposed).await?;
         let act = audit::Act {
             actor: ACTOR,

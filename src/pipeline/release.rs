@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
 use crate::store::runs::RunRow;
-use crate::store::{audit, cases, decisions, differences, runs};
+use crate::store::{assignments, audit, cases, decisions, differences, runs};
 
 /// Lets go of one run that has its two officers.
 pub async fn step(app: &App) -> anyhow::Result<Outcome> {
@@ -33,12 +33,12 @@ async fn release(app: &App, conn: &mut AsyncPgConnection, run_id: Uuid) -> anyho
     let mut bases: Vec<&str> = words.iter().map(|word| word.legal_basis.as_str()).collect();
     bases.dedup();
     let legal_basis = bases.join("; ");
-    let fallen = withdraw_fallen(conn, &run, &case.authority, &legal_basis, now).await?;
-    let twice = decisions::already_open(conn, run_id).await?;
-    decisions::advance(conn, &twice, AssignmentState::Withdrawn, ACTOR, "already open by another run", now)
+    let fallen = withdraw_fallen(app, conn, &run, &case.authority, &legal_basis, now).await?;
+    let twice = assignments::already_open(conn, run_id).await?;
+    assignments::advance(conn, &twice, AssignmentState::Withdrawn, ACTOR, "already open by another run", now)
         .await?;
-    let proposed = decisions::ids_of_run(conn, run_id, AssignmentState::Proposed).await?;
-    let released = decisions::advance(
+    let proposed = assignments::ids_of_run(conn, run_id, AssignmentState::Proposed).await?;
+    let released = assignments::advance(
         conn,
         &proposed,
         AssignmentState::Released,
@@ -48,7 +48,7 @@ async fn release(app: &App, conn: &mut AsyncPgConnection, run_id: Uuid) -> anyho
     )
     .await?;
     let note = Note { kind: LetterKind::Assigned, authority: &case.authority, legal_basis: &legal_basis };
-    let letters = post(conn, &released, &note, now).await?;
+    let letters = post(app, conn, &released, &note, now).await?;
     runs::set_released(conn, run_id, now).await?;
     let act = audit::Act {
         actor: ACTOR,
@@ -67,6 +67,7 @@ async fn release(app: &App, conn: &mut AsyncPgConnection, run_id: Uuid) -> anyho
 
 /// Withdraws what runs let go before, that this one follows up, and that rests on nothing any more. Returns how much.
 async fn withdraw_fallen(
+    app: &App,
     conn: &mut AsyncPgConnection,
     run: &RunRow,
     authority: &str,
@@ -80,7 +81,7 @@ async fn withdraw_fallen(
     let all: Vec<Uuid> = fallen.iter().map(|one| one.id).collect();
     let shown: Vec<Uuid> = fallen.iter().filter(|one| one.is_open).map(|one| one.id).collect();
     let withdrawn =
-        decisions::advance(conn, &all, AssignmentState::Withdrawn, ACTOR, "no longer met", now).await?;
-    post(conn, &shown, &Note { kind: LetterKind::Withdrawn, authority, legal_basis }, now).await?;
+        assignments::advance(conn, &all, AssignmentState::Withdrawn, ACTOR, "no longer met", now).await?;
+    post(app, conn, &shown, &Note { kind: LetterKind::Withdrawn, authority, legal_basis }, now).await?;
     Ok(withdrawn.len())
 }

@@ -10,8 +10,8 @@ use crate::app::App;
 use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
 use crate::domain::numbered::Numbered;
-use crate::store::decisions::AssignmentRow;
-use crate::store::{audit, cases, decisions, runs, undoings};
+use crate::store::assignments::AssignmentRow;
+use crate::store::{assignments, audit, cases, decisions, runs, undoings};
 
 /// Undoes one withdrawn case, or else one run of a case that was corrected.
 pub async fn step(app: &App) -> anyhow::Result<Outcome> {
@@ -31,7 +31,7 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
 
 async fn withdraw(app: &App, conn: &mut AsyncPgConnection, case_id: Uuid) -> anyhow::Result<()> {
     let case = cases::find(conn, case_id).await?.context("the case was found a moment ago")?;
-    let living = decisions::living_of_case(conn, case_id).await?;
+    let living = assignments::living_of_case(conn, case_id).await?;
     let reason = case.withdrawal_reason.unwrap_or_default();
     let counts = take_back(app, conn, &living, &case.authority, &reason).await?;
     runs::withdraw(conn, case_id).await?;
@@ -41,7 +41,7 @@ async fn withdraw(app: &App, conn: &mut AsyncPgConnection, case_id: Uuid) -> any
 /// The case stays open, so that a new run can be asked for.
 async fn undo(app: &App, conn: &mut AsyncPgConnection, undoing: &undoings::Undoing) -> anyhow::Result<()> {
     let case = cases::find(conn, undoing.case_id).await?.context("a run has its case")?;
-    let living = decisions::living_of_run(conn, undoing.run_id).await?;
+    let living = assignments::living_of_run(conn, undoing.run_id).await?;
     let counts = take_back(app, conn, &living, &case.authority, &undoing.reason).await?;
     undoings::done(conn, undoing.run_id, app.clock.now()).await?;
     note(app, conn, "run.undone", format!("run {}", undoing.run_id), counts).await
@@ -59,9 +59,9 @@ async fn take_back(
     let known = |number| AssignmentState::from_number(number).is_some_and(AssignmentState::is_open);
     let shown: Vec<Uuid> = living.iter().filter(|row| known(row.state)).map(|row| row.id).collect();
     let all: Vec<Uuid> = living.iter().map(|row| row.id).collect();
-    decisions::advance(conn, &all, AssignmentState::Withdrawn, ACTOR, reason, now).await?;
+    assignments::advance(conn, &all, AssignmentState::Withdrawn, ACTOR, reason, now).await?;
     let note = Note { kind: LetterKind::Withdrawn, authority, legal_basis: reason };
-    let letters = post(conn, &shown, &note, now).await?;
+    let letters = post(app, conn, &shown, &note, now).await?;
     Ok((all.len(), letters))
 }
 

@@ -209,6 +209,7 @@ async fn furnish(house: &House, args: &StageArgs, issuer_url: &Url) -> anyhow::R
         division: args.division.to_string(),
         disabled_at: None,
         created_at: now,
+        public_key: None,
     };
     Ok(letters::upsert_issuer(&mut conn, &issuer).await?)
 }

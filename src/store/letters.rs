@@ -28,6 +28,8 @@ pub struct IssuerRow {
     pub disabled_at: Option<DateTime<Utc>>,
     /// When it was entered.
     pub created_at: DateTime<Utc>,
+    /// What the system signs its own requests with, as `whpk_…`; without it, the secret that it shares with us.
+    pub public_key: Option<String>,
 }
 
 /// Adds an issuing system, or gives it a new name, address or division.
@@ -36,10 +38,21 @@ pub async fn upsert_issuer(conn: &mut AsyncPgConnection, row: &IssuerRow) -> Res
         .values(row)
         .on_conflict(issuers::id)
         .do_update()
-        .set((issuers::name.eq(&row.name), issuers::url.eq(&row.url), issuers::division.eq(&row.division)))
+        .set((
+            issuers::name.eq(&row.name),
+            issuers::url.eq(&row.url),
+            issuers::division.eq(&row.division),
+            issuers::public_key.eq(&row.public_key),
+        ))
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// An issuing system that is in use.
+pub async fn issuer(conn: &mut AsyncPgConnection, id: &str) -> Result<Option<IssuerRow>, StoreError> {
+    let open = issuers::table.find(id).filter(issuers::disabled_at.is_null());
+    Ok(open.select(IssuerRow::as_select()).first(conn).await.optional()?)
 }
 
 /// The issuing systems that are in use.

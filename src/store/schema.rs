@@ -9,6 +9,11 @@ diesel::table! {
         at -> Timestamptz,
         actor -> Text,
         reason -> Text,
+        kind -> SmallInt,
+        colour -> SmallInt,
+        last_exposure_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        run_id -> Nullable<Uuid>,
     }
 }
 
@@ -27,6 +32,9 @@ diesel::table! {
         last_exposure_at -> Timestamptz,
         expires_at -> Timestamptz,
         proposed_at -> Timestamptz,
+        rule -> Nullable<Text>,
+        colour_now -> SmallInt,
+        review_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -226,6 +234,7 @@ diesel::table! {
         division -> Text,
         disabled_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
+        public_key -> Nullable<Text>,
     }
 }
 

@@ -60,7 +60,7 @@ async fn every_route_admits_exactly_whom_the_table_names() {
 fn expected(access: Access, who: Who) -> Option<u16> {
     match (access, who) {
         (Access::Public, _) | (Access::Visitor, Who::Visitor) => None,
-        (Access::Visitor, _) | (_, Who::Nobody | Who::Ended | Who::Visitor) => Some(401),
+        (Access::Visitor | Access::Issuer, _) | (_, Who::Nobody | Who::Ended | Who::Visitor) => Some(401),
         (Access::DeviceOr(roles) | Access::Roles(roles), Who::Staff(role)) => {
             (!roles.contains(&role)).then_some(403)
         }

@@ -63,7 +63,7 @@ impl House {
 
     async fn caller(&self, access: Access) -> Client {
         match access {
-            Access::Public => self.app.client(None),
+            Access::Public | Access::Issuer => self.app.client(None),
             Access::Visitor => self.app.person(9).await,
             Access::DeviceOr(roles) | Access::Roles(roles) => {
                 self.app.staff(*roles.last().unwrap(), "410000").await

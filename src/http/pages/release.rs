@@ -20,7 +20,8 @@ use crate::http::runs::{self as shared, Word, permitted};
 use crate::http::web::Web;
 use crate::http::write::transaction;
 use crate::store::access::{self, StaffRow};
-use crate::store::decisions::{self, Count, ReleaseRow};
+use crate::store::assignments::{self, Count};
+use crate::store::decisions::{self, ReleaseRow};
 use crate::store::runs::{self, RunRow, RunState};
 
 /// How many proposed runs are shown; more than these wait their turn.
@@ -42,7 +43,7 @@ pub(super) async fn list(desk: Desk<Release>, web: Data<Web>) -> Result<HttpResp
     let waiting = runs::in_state(&mut conn, division, RunState::Proposed, RUNS_MAX).await?;
     let mut proposals = Vec::with_capacity(waiting.len());
     for run in waiting {
-        let counts = decisions::counts_of_run(&mut conn, run.id).await?;
+        let counts = assignments::counts_of_run(&mut conn, run.id).await?;
         let words = decisions::releases(&mut conn, run.id).await?;
         let people: Vec<Uuid> = words.iter().map(|word| word.officer_id).chain(run.proposed_by).collect();
         let staff = access::staff_by_ids(&mut conn, &people).await?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::domain::keyring::{Key, parse_key};
-use crate::domain::letter::Secret;
+use crate::domain::webhook::{self, Secret};
 
 /// All keys that the issuing system needs. `Debug` prints none of them.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ pub struct IssuerKeys {
     channel_key: SigningKey,
     visitor_key: Key,
     session_key: Key,
-    letters_secret: Secret,
+    letters_key: webhook::VerifyingKey,
 }
 
 /// How the file is written.
@@ -34,7 +34,7 @@ struct File {
     visitor_key: String,
     /// Signs the sessions of the pages: 64 hexadecimal digits.
     session_key: String,
-    /// Shared with the service: `whsec_…`.
+    /// Shared with the service: `whsec_…`; or the public half of what the service signs with: `whpk_…`.
     letters_secret: String,
     /// What trusted front-ends present as bearer token.
     api_token: String,
@@ -107,13 +107,14 @@ impl IssuerKeys {
         if file.api_token.len() < 32 || !file.api_token.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(refuse("api_token", "at least 32 visible ASCII characters"));
         }
-        let letters_secret = Secret::parse(&file.letters_secret)
-            .ok_or_else(|| refuse("letters_secret", "`whsec_` and 24 to 64 bytes in base 64"))?;
+        let letters_key = webhook::VerifyingKey::parse(&file.letters_secret).ok_or_else(|| {
+            refuse("letters_secret", "`whsec_` and 24 to 64 bytes in base 64, or `whpk_` and a key")
+        })?;
         Ok(Self {
             channel_key: SigningKey::from_bytes(key("channel_key", &file.channel_key)?.bytes()),
             visitor_key: key("visitor_key", &file.visitor_key)?,
             session_key: key("session_key", &file.session_key)?,
-            letters_secret,
+            letters_key,
             file,
         })
     }
@@ -138,9 +139,9 @@ impl IssuerKeys {
         &self.visitor_key
     }
 
-    /// The secret that letters are signed with.
-    pub fn letters_secret(&self) -> &Secret {
-        &self.letters_secret
+    /// What letters are verified with.
+    pub fn letters_key(&self) -> &webhook::VerifyingKey {
+        &self.letters_key
     }
 
     /// The same secret as text: what the service's file of issuer secrets holds.

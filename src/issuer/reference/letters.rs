@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::store::Addressed;
 use crate::domain::letter::{ENVELOPE, ENVELOPE_LETTERS_MAX, Envelope, Letter};
 use crate::domain::visitor::Visitor;
+use crate::domain::webhook::{Headers, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 
 /// The longest body that is read.
 pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -56,12 +57,12 @@ fn authenticate(
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let refuse = |detail: String| Problem::new(StatusCode::UNAUTHORIZED, detail);
     let missing = || refuse("webhook-id, webhook-timestamp and webhook-signature are needed".to_owned());
-    let id = header("webhook-id").ok_or_else(missing)?;
+    let id = header(ID_HEADER).ok_or_else(missing)?;
     // Seconds up to the year 2106: what is longer is no time that a clock shows.
-    let timestamp: u32 =
-        header("webhook-timestamp").and_then(|text| text.parse().ok()).ok_or_else(missing)?;
-    let signatures = header("webhook-signature").ok_or_else(missing)?;
-    let verified = platform.keys.letters_secret().verify(id, timestamp.into(), body, signatures, now);
+    let timestamp: u32 = header(TIMESTAMP_HEADER).and_then(|text| text.parse().ok()).ok_or_else(missing)?;
+    let signatures = header(SIGNATURE_HEADER).ok_or_else(missing)?;
+    let headers = Headers { id, timestamp: timestamp.into(), signatures };
+    let verified = platform.keys.letters_key().verify(&headers, body, now);
     verified.map_err(|error| refuse(error.to_string()))
 }
 

@@ -26,8 +26,8 @@ impl Numbered for Ending {
 impl From<LetterKind> for Ending {
     fn from(kind: LetterKind) -> Self {
         match kind {
-            LetterKind::Assigned => Self::Open,
-            LetterKind::Expired => Self::Expired,
+            LetterKind::Assigned | LetterKind::Extended | LetterKind::Downgraded => Self::Open,
+            LetterKind::Expired | LetterKind::Ended => Self::Expired,
             LetterKind::Withdrawn => Self::Withdrawn,
         }
     }

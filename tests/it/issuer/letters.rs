@@ -1,9 +1,10 @@
 //! Letters: once, in any order, and only from the service.
 
 use chrono::{DateTime, TimeDelta};
-use placecode::domain::letter::{LetterKind, Secret};
+use placecode::domain::letter::LetterKind;
 use placecode::domain::rule_pack::Colour;
 use placecode::domain::visitor::Visitor;
+use placecode::domain::webhook::{Headers, Secret, SigningKey};
 use placecode::issuer::answer::Outcome::{self, Applied, Repeated, Stale};
 use placecode::issuer::client::Sent;
 use serde_json::{Value, json};
@@ -150,11 +151,11 @@ async fn what_was_withdrawn_stays_withdrawn() {
 async fn the_client_says_whether_to_bury_or_to_try_again() {
     let platform = Platform::start().await;
     let mut letter = platform.letter(somebody(), 1, LetterKind::Assigned, Uuid::now_v7());
-    let other = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+    let other = SigningKey::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
     let forged = platform.send(&other, std::slice::from_ref(&letter)).await;
     assert!(matches!(&forged, Sent::Refused { status: 401, detail } if detail.contains("no signature")));
     letter.visitor = "0123456789abcdef0123456789ABCDEF".to_owned();
-    let refused = platform.send(platform.keys.letters_secret(), &[letter.clone()]).await;
+    let refused = platform.send(&platform.letters_key(), &[letter.clone()]).await;
     assert!(matches!(&refused, Sent::Refused { status: 422, detail } if detail.contains("letter 1")));
     // Nobody listens there.
     let url = "http://127.0.0.1:9/v1/letters".parse().unwrap();
@@ -164,7 +165,7 @@ async fn the_client_says_whether_to_bury_or_to_try_again() {
         letters: vec![letter],
     };
     let good = [platform.letter(somebody(), 1, LetterKind::Assigned, Uuid::now_v7())];
-    let secret = platform.keys.letters_secret();
+    let secret = &platform.letters_key();
     let later = platform.client.send(&url, secret, &envelope, Uuid::now_v7(), platform.clock.now()).await;
     assert_eq!(later, Sent::Later { detail: "no connection".to_owned() });
     // The database is gone: what comes is neither lost nor refused.
@@ -180,12 +181,16 @@ async fn the_client_says_whether_to_bury_or_to_try_again() {
 fn the_published_library_of_standard_webhooks_agrees() {
     let text = Secret::format(&[9; 32]);
     let theirs = standardwebhooks::Webhook::new(&text).unwrap();
-    let ours = Secret::parse(&text).unwrap();
+    let ours = SigningKey::parse(&text).unwrap();
     let body = br#"{"type":"placecode.letters.v1","letters":[]}"#;
     let signature = ours.sign("msg_1", 1_614_265_330, body);
     assert_eq!(theirs.sign("msg_1", 1_614_265_330, body).unwrap(), signature);
     let now = DateTime::from_timestamp(1_614_265_330, 0).unwrap();
-    assert_eq!(ours.verify("msg_1", now.timestamp(), body, &signature, now), Ok(()));
+    let verified = |signatures: &str| {
+        let headers = Headers { id: "msg_1", timestamp: now.timestamp(), signatures };
+        ours.verifying_key().verify(&headers, body, now)
+    };
+    assert_eq!(verified(&signature), Ok(()));
     let other = theirs.sign("msg_1", 1_614_265_330, b"{}").unwrap();
-    assert!(ours.verify("msg_1", now.timestamp(), body, &other, now).is_err());
+    assert!(verified(&other).is_err());
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use placecode::clock::Clock;
 use placecode::config::IssuerConfig;
-use placecode::domain::letter::{ENVELOPE, Envelope, Letter, LetterExposure, LetterKind, Secret};
-use placecode::domain::rule_pack::{Class, Colour};
+use placecode::domain::letter::{ENVELOPE, Envelope, Letter, LetterExposure, LetterKind};
+use placecode::domain::rule_pack::{Class, Colour, EndConditions};
 use placecode::domain::visitor::{IdentityKind, Visitor};
+use placecode::domain::webhook::SigningKey;
 use placecode::issuer::answer::Outcome;
 use placecode::issuer::client::{Client, Sent};
 use placecode::issuer::reference::{IssuerKeys, Server};
@@ -81,15 +82,20 @@ impl Platform {
         self.url.join(path).unwrap()
     }
 
-    pub(crate) async fn send(&self, secret: &Secret, letters: &[Letter]) -> Sent {
+    /// What the service signs letters with.
+    pub(crate) fn letters_key(&self) -> SigningKey {
+        SigningKey::parse(self.keys.letters_secret_text()).unwrap()
+    }
+
+    pub(crate) async fn send(&self, key: &SigningKey, letters: &[Letter]) -> Sent {
         let now = self.clock.now();
         let envelope = Envelope { kind: ENVELOPE.to_owned(), timestamp: now, letters: letters.to_vec() };
-        self.client.send(&self.at("v1/letters"), secret, &envelope, Uuid::now_v7(), now).await
+        self.client.send(&self.at("v1/letters"), key, &envelope, Uuid::now_v7(), now).await
     }
 
     /// Delivers letters and answers what became of each.
     pub(crate) async fn deliver(&self, letters: &[Letter]) -> Vec<Outcome> {
-        match self.send(self.keys.letters_secret(), letters).await {
+        match self.send(&self.letters_key(), letters).await {
             Sent::Delivered(applied) => {
                 let ids: Vec<Uuid> = applied.iter().map(|one| one.id).collect();
                 assert_eq!(ids, letters.iter().map(|letter| letter.id).collect::<Vec<_>>());
@@ -134,6 +140,7 @@ impl Platform {
             assignment,
             visitor: visitor.to_hex(),
             class: Class::ExposedPlace,
+            rule: None,
             colour: Colour::Yellow,
             rule_pack: "baseline@1".to_owned(),
             division: "330106".to_owned(),
@@ -142,6 +149,9 @@ impl Platform {
             exposures: vec![exposure],
             last_exposure_at: last,
             expires_at: last + TimeDelta::days(7),
+            review_at: None,
+            end: EndConditions::default(),
+            appeal_url: "http://127.0.0.1/me/appeals/1".to_owned(),
         }
     }
 }

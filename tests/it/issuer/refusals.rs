@@ -1,8 +1,9 @@
 //! What is forged, late, oversized or malformed is refused as a whole, and changes nothing.
 
 use chrono::TimeDelta;
-use placecode::domain::letter::{Letter, LetterKind, Secret};
+use placecode::domain::letter::{Letter, LetterKind};
 use placecode::domain::visitor::Visitor;
+use placecode::domain::webhook::SigningKey;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -39,7 +40,7 @@ impl Trial {
     }
 
     fn sign(&self, id: &str, at: i64, body: &str) -> String {
-        self.platform.keys.letters_secret().sign(id, at, body.as_bytes())
+        self.platform.letters_key().sign(id, at, body.as_bytes())
     }
 
     /// The status and the detail of a refusal, which never names the visitor.
@@ -74,7 +75,7 @@ async fn only_the_service_can_write_letters_and_only_now() {
     let trial = Trial::begin().await;
     let good = trial.envelope(&json!([trial.letter]));
     let now = trial.now.to_string();
-    let other = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+    let other = SigningKey::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
     let forged = other.sign("msg_1", trial.now, good.as_bytes());
     assert_eq!(trial.post(&good, &now, &forged).await.0, 401);
     let of_another_sending = trial.sign("msg_2", trial.now, &good);

@@ -1,5 +1,6 @@
 //! Requests to the service under test, and what came back.
 
+use placecode::domain::webhook::{ID_HEADER, SIGNATURE_HEADER, SigningKey, TIMESTAMP_HEADER};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -22,6 +23,20 @@ pub struct Answer {
 }
 
 impl TestApp {
+    /// What the issuing system of this test asks of the service, signed as it would.
+    pub async fn as_issuer(&self, path: &str, body: &Value) -> Answer {
+        let key = SigningKey::parse(self.issuer_keys.letters_secret_text()).unwrap();
+        self.signed(&key, path, body).await
+    }
+
+    /// A request that is signed with `key`, in the form of Standard Webhooks.
+    pub async fn signed(&self, key: &SigningKey, path: &str, body: &Value) -> Answer {
+        let (id, at, body) = (uuid::Uuid::now_v7().to_string(), self.now().timestamp(), body.to_string());
+        let (signature, at) = (key.sign(&id, at, body.as_bytes()), at.to_string());
+        let headers = [(ID_HEADER, &*id), (TIMESTAMP_HEADER, &*at), (SIGNATURE_HEADER, &*signature)];
+        self.client(None).send(Method::POST, path, Some(body), &headers).await
+    }
+
     /// Somebody with a token.
     pub fn client(&self, token: Option<&str>) -> Client {
         let base = format!("http://{}", self.address);

@@ -1,5 +1,7 @@
 drop trigger assignments_told on assignments;
 drop function assignment_is_told();
+drop trigger assignments_begin on assignments;
+drop function assignment_begins();
 
 create or replace function assignment_step() returns trigger language plpgsql as $$
 declare

@@ -38,7 +38,7 @@ alter table assignment_events alter column kind drop default, alter column colou
     alter column last_exposure_at set not null, alter column expires_at set not null;
 alter table assignment_events drop constraint assignment_events_state_check;
 alter table assignment_events add constraint assignment_events_state_check check (state between 0 and 5);
-create index assignment_events_by_run on assignment_events (run_id) where run_id is not null;
+create index assignment_events_by_run on assignment_events (run_id);
 
 create or replace function assignment_step() returns trigger language plpgsql as $$
 declare
@@ -73,6 +73,17 @@ begin
     end if;
     return new;
 end $$;
+
+create function assignment_begins() returns trigger language plpgsql as $$
+begin
+    if new.colour_now <> new.colour then
+        raise exception 'an assignment begins with the colour as it was decided'
+            using errcode = 'check_violation', constraint = 'assignment_begins';
+    end if;
+    return new;
+end $$;
+create trigger assignments_begin before insert on assignments
+    for each row execute function assignment_begins();
 
 -- No change without its event, for whoever can write SQL: at the end of the transaction the row says what the last
 -- event says.

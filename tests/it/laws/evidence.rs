@@ -14,6 +14,7 @@ fn assignment(story: &Story, visitor: u32, column: &str, value: &str) -> String 
         ("case_id", case.as_str()),
         ("class", "class"),
         ("colour", "colour"),
+        ("colour_now", "colour"),
         ("pack_id", "'baseline'"),
         ("pack_version", "1"),
         ("division", "'410100'"),
@@ -26,8 +27,12 @@ fn assignment(story: &Story, visitor: u32, column: &str, value: &str) -> String 
     let values: Vec<&str> =
         columns.iter().map(|(name, right)| if *name == column { value } else { right }).collect();
     format!(
-        "insert into assignments (id, run_id, visitor, {}) select gen_random_uuid(), run_id, visitor, {}
-         from contacts where run_id = '{}' and visitor = '{}'",
+        "with made as (
+             insert into assignments (id, run_id, visitor, {}) select gen_random_uuid(), run_id, visitor, {}
+             from contacts where run_id = '{}' and visitor = '{}' returning *
+         )
+         insert into assignment_events (assignment_id, seq, kind, state, colour, last_exposure_at, expires_at, at, actor)
+         select id, 1, 0, state, colour_now, last_exposure_at, expires_at, proposed_at, 'owner' from made",
         names.join(", "),
         values.join(", "),
         story.run,
@@ -83,7 +88,8 @@ async fn the_database_takes_no_assignment_without_evidence() {
     let other_case = format!("'{}'", app.case(&story.investigator, 4).await);
     let wrong = [
         ("state", "1", "begins as a proposal"),
-        ("colour", "1", WHY),
+        ("colour", "1", "as it was decided"),
+        ("colour_now", "1", "as it was decided"),
         ("class", "3", WHY),
         ("pack_id", "'other'", WHY),
         ("case_id", other_case.as_str(), WHY),
@@ -91,6 +97,12 @@ async fn the_database_takes_no_assignment_without_evidence() {
     for (column, value, why) in wrong {
         refused(&story, &assignment(&story, 2, column, value), why).await;
     }
+
+    // True, but nothing tells of it.
+    let silent = whole(&story, 2);
+    let (_, silent) = silent.split_once("with made as (").unwrap();
+    let (silent, _) = silent.split_once(" returning *").unwrap();
+    refused(&story, silent, "than its last event").await;
 
     // The truth.
     assert_eq!(app.sql(&whole(&story, 2)).await, Ok(1));
@@ -128,11 +140,14 @@ async fn an_assignment_never_changes_and_is_never_removed() {
         "colour = 1".to_owned(),
         "class = 3".to_owned(),
         format!("visitor = '{other}'"),
-        "expires_at = expires_at + interval '1 year'".to_owned(),
         "division = '420100'".to_owned(),
     ] {
         let sql = format!("update assignments set {change} where colour = 2");
         assert!(story.app.sql(&sql).await.expect_err(&sql).contains("does not change"));
+    }
+    for change in ["expires_at = expires_at + interval '1 year'", "colour_now = 1", "review_at = now()"] {
+        let sql = format!("update assignments set {change} where colour = 2");
+        assert!(story.app.sql(&sql).await.expect_err(&sql).contains("cannot become"));
     }
     assert!(story.app.sql("delete from assignments").await.unwrap_err().contains("append-only"));
     for emptied in ["assignments cascade", "audit_entries"] {

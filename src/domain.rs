@@ -12,6 +12,7 @@ pub mod catalogue;
 pub mod chance;
 pub mod coverage;
 pub mod division_bounds;
+pub mod ending;
 pub mod exposure;
 pub mod fields;
 pub mod grading;

@@ -1,9 +1,11 @@
 //! The flow: one file per arrow, each a step that says what it did.
 
 pub mod batch;
+pub mod conclude;
 pub mod dispatch;
 pub mod drain;
 pub mod expire;
+pub mod extend;
 pub mod find;
 pub mod follow_up;
 pub mod measure;
@@ -12,6 +14,7 @@ pub mod post;
 pub mod progress;
 pub mod propose;
 pub mod release;
+pub mod rules;
 pub mod run;
 pub mod settle_stays;
 pub mod summary;

@@ -1,5 +1,6 @@
 //! What every role shares: settings, keys, catalogue, pools, clock.
 
+mod releasing;
 pub mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -82,6 +82,15 @@ pub struct Config {
     #[arg(long, env, default_value = "500", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub release_cap: u32,
 
+    /// From so many visitors in one release on, officers confirm the number with their word.
+    #[arg(long, env, default_value = "200", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub release_warning: u32,
+
+    /// The most visitors of one division whose colour releases may change within an hour, whoever gives the word; a
+    /// chief officer may lift it for one run in writing.
+    #[arg(long, env, default_value = "2000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub release_block_hour: u32,
+
     /// What letters are signed with: a file with one line `issuer = "whsec_…"` (a shared secret) or `"whsk_…"` (an
     /// Ed25519 key) for each issuing system.
     #[arg(long, env)]

@@ -17,6 +17,7 @@ mod desk;
 mod door;
 mod door_list;
 mod door_result;
+mod held;
 mod home;
 mod inspect;
 mod inspection;
@@ -129,16 +130,20 @@ pub const PAGES: &[Route] = &[
     (Method::GET, "/backward", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/cases/{id}/runs", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/cases/{id}/withdrawal", Access::Roles(may::Investigate::ROLES)),
-    (Method::GET, "/runs/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/runs/{id}", Access::Roles(may::SeeRuns::ROLES)),
     (Method::GET, "/runs/{id}/contacts", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/runs/{id}/contacts/{visitor}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/runs/{id}/exclusions", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/runs/{id}/inclusions", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/runs/{id}/reviews", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/runs/{id}/escalations", Access::Roles(may::Escalate::ROLES)),
     (Method::GET, "/runs/{id}/difference/{other}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/runs/{id}/comparison", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/runs/{id}/cancellation", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/runs/{id}/proposal", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/release", Access::Roles(may::Release::ROLES)),
     (Method::POST, "/runs/{id}/release", Access::Roles(may::Release::ROLES)),
+    (Method::POST, "/runs/{id}/lifts", Access::Roles(may::LiftHour::ROLES)),
     (Method::GET, "/letters", Access::Roles(may::HoldLetters::ROLES)),
     (Method::POST, "/letters/stop", Access::Roles(may::HoldLetters::ROLES)),
     (Method::GET, "/audit", Access::Roles(may::ReadAudit::ROLES)),
@@ -201,13 +206,17 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(run::show)
         .service(run::propose)
         .service(run::cancel)
+        .service(run::escalate_place)
         .service(comparison::compare)
         .service(comparison::show)
         .service(contacts::list)
         .service(contacts::evidence)
         .service(contacts::exclude)
+        .service(contacts::include)
+        .service(contacts::review)
         .service(release::list)
         .service(release::give_word)
+        .service(release::lift)
         .service(release::see_outbox)
         .service(release::stop)
         .service(audit::show)

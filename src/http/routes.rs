@@ -11,6 +11,10 @@ use super::{
     contacts, coverage, duplicates, facts, health, inspections, letters, organisations, posters, register_export,
     reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial, venue_counts,
     venue_life, venue_staff, venues, visitor_cards, visitors, why,
+    accounts, admin, alarms, applicants, audit, backward, cases, categories, channels, codes, comparisons,
+    contacts, coverage, duplicates, escalations, health, inspections, letters, organisations, posters,
+    register_export, releases, reports, reviews, rule_packs, runs, scan_batches, scan_log, scans, screens,
+    sessions, trial, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
 };
 use crate::domain::access::{Permission, Role};
 use crate::domain::webhook::SIGNATURE_HEADER;
@@ -97,18 +101,24 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/cases/{id}/comparisons", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/v1/runs/{id}/difference/{other}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/v1/runs/{id}/cancellation", Access::Roles(may::Investigate::ROLES)),
-    (Method::GET, "/v1/runs/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/v1/runs/{id}", Access::Roles(may::SeeRuns::ROLES)),
     (Method::GET, "/v1/runs/{id}/coverage", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts/{visitor}/evidence", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts/{visitor}/why", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/reports/{file}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/v1/runs/{id}/exclusions", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/v1/runs/{id}/inclusions", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/v1/runs/{id}/reviews", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/v1/runs/{id}/contacts/{visitor}/reviews", Access::Roles(may::SeeCases::ROLES)),
+    (Method::POST, "/v1/runs/{id}/escalations", Access::Roles(may::Escalate::ROLES)),
     (Method::POST, "/v1/runs/{id}/proposal", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/runs/{id}/release", Access::Roles(may::Release::ROLES)),
     (Method::GET, "/v1/assignments/overdue", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/assignments/{id}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/v1/issuers/{issuer}/facts", Access::Issuer),
+    (Method::GET, "/v1/runs/{id}/release", Access::Roles(may::SeeRuns::ROLES)),
+    (Method::POST, "/v1/runs/{id}/lifts", Access::Roles(may::LiftHour::ROLES)),
     (Method::GET, "/v1/rule-packs", Access::Roles(may::SeeRulePacks::ROLES)),
     (Method::GET, "/v1/rule-packs/{name}", Access::Roles(may::SeeRulePacks::ROLES)),
     (Method::GET, "/v1/letters", Access::Roles(may::HoldLetters::ROLES)),
@@ -189,11 +199,13 @@ pub fn api(config: &mut ServiceConfig) {
             .configure(comparisons::routes)
             .service(contacts::see_contacts)
             .service(contacts::see_evidence)
-            .service(contacts::exclude_contact)
+            .configure(reviews::routes)
+            .configure(escalations::routes)
             .service(runs::propose_run)
             .service(runs::release_run)
             .configure(assignments::routes)
             .configure(facts::routes)
+            .configure(releases::routes)
             .configure(rule_packs::routes)
             .configure(why::routes)
             .service(letters::see_outbox)

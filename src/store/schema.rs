@@ -120,6 +120,9 @@ diesel::table! {
         exclusion_reason -> Nullable<Text>,
         depth -> SmallInt,
         rule -> Nullable<Text>,
+        computed_class -> SmallInt,
+        computed_colour -> SmallInt,
+        computed_rule -> Nullable<Text>,
     }
 }
 
@@ -154,6 +157,22 @@ diesel::table! {
         west_deg -> Double,
         north_deg -> Double,
         east_deg -> Double,
+    }
+}
+
+diesel::table! {
+    escalations (id) {
+        id -> Uuid,
+        run_id -> Uuid,
+        venue_id -> Nullable<Uuid>,
+        point_id -> Nullable<BigInt>,
+        to_class -> SmallInt,
+        to_rule -> Nullable<Text>,
+        to_colour -> SmallInt,
+        authority -> Text,
+        reason -> Text,
+        author -> Uuid,
+        at -> Timestamptz,
     }
 }
 
@@ -412,12 +431,35 @@ diesel::table! {
 }
 
 diesel::table! {
+    release_lifts (run_id) {
+        run_id -> Uuid,
+        author -> Uuid,
+        reason -> Text,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    release_records (run_id) {
+        run_id -> Uuid,
+        division -> Text,
+        authority -> Text,
+        legal_basis -> Text,
+        people -> Integer,
+        counts -> Jsonb,
+        held -> Jsonb,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     releases (run_id, officer_id) {
         run_id -> Uuid,
         officer_id -> Uuid,
         legal_basis -> Text,
         chief -> Bool,
         at -> Timestamptz,
+        people -> Nullable<Integer>,
     }
 }
 
@@ -435,6 +477,25 @@ diesel::table! {
         only_row -> Bool,
         seen_at -> Timestamptz,
         steady_since -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    reviews (run_id, visitor, seq) {
+        run_id -> Uuid,
+        visitor -> Uuid,
+        seq -> SmallInt,
+        kind -> SmallInt,
+        from_class -> SmallInt,
+        from_colour -> SmallInt,
+        from_rule -> Nullable<Text>,
+        to_class -> SmallInt,
+        to_colour -> SmallInt,
+        to_rule -> Nullable<Text>,
+        reason -> Text,
+        author -> Uuid,
+        at -> Timestamptz,
+        escalation_id -> Nullable<Uuid>,
     }
 }
 
@@ -740,6 +801,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     dead_entries,
     devices,
     divisions,
+    escalations,
     exposures,
     facts_waiting,
     health_facts,
@@ -761,9 +823,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     point_hours,
     point_usage,
     points,
+    release_lifts,
+    release_records,
     releases,
     residences,
     retention_clock,
+    reviews,
     rule_packs,
     run_progress,
     run_windows,

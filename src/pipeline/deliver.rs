@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::ACTOR;
 use crate::app::App;
 use crate::domain::assignment::AssignmentState;
+use crate::domain::circuit::Circuit;
 use crate::domain::letter::{Letter, LetterKind};
 use crate::store::outbox::{self, Again};
 use crate::store::{assignments, audit, circuits, letters};
@@ -101,8 +102,8 @@ pub async fn record(
             }
             Answer::Failed(error) => {
                 tracing::warn!(issuer = held.issuer, error, count = part.len(), "letters are put off");
-                put_off(app, conn, held, &ids(part), error).await?;
-                turn(conn, held, false, Some(error), now).await?;
+                let circuit = turn(conn, held, false, Some(error), now).await?;
+                put_off(app, conn, held, &ids(part), error, circuit.probe_at).await?;
                 (Next::Stops, serde_json::json!({ "outcome": "failed" }))
             }
         };
@@ -129,7 +130,7 @@ async fn settle(
         part.iter().partition(|letter| said.contains(&letter.id));
     let missing: Vec<Uuid> = missing.into_iter().map(|letter| letter.id).collect();
     letters::settle(conn, &arrived.iter().map(|letter| letter.id).collect::<Vec<_>>(), now).await?;
-    put_off(app, conn, held, &missing, "the answer does not name the letter").await?;
+    put_off(app, conn, held, &missing, "the answer does not name the letter", None).await?;
     let shown: Vec<Uuid> = arrived
         .iter()
         .filter(|letter| letter.kind == LetterKind::Assigned)
@@ -140,13 +141,15 @@ async fn settle(
     Ok(missing.len())
 }
 
-/// Puts letters off by how often each was tried; one that was tried often enough is buried. A probe was no attempt.
+/// Puts letters off by how often each was tried; one that was tried often enough is buried. A probe was no attempt, and
+/// where only probes are sent, no letter waits longer than for the next one.
 async fn put_off(
     app: &App,
     conn: &mut AsyncPgConnection,
     held: &Held,
     ids: &[Uuid],
     error: &str,
+    probe_at: Option<DateTime<Utc>>,
 ) -> anyhow::Result<()> {
     let now = app.clock.now();
     if held.is_probe {
@@ -156,7 +159,10 @@ async fn put_off(
     for id in ids {
         let tried = held.attempts.get(id).copied().unwrap_or(1);
         match app.config.letter_retries.get(usize::try_from(tried - 1).unwrap_or(0)) {
-            Some(wait) => again.push(Again { id: *id, due_at: now + jittered(*wait)? }),
+            Some(wait) => {
+                let due_at = now + jittered(*wait)?;
+                again.push(Again { id: *id, due_at: probe_at.map_or(due_at, |at| at.min(due_at)) });
+            }
             None => over.push(*id),
         }
     }
@@ -165,14 +171,14 @@ async fn put_off(
     Ok(())
 }
 
-/// Notes in the circuit whether the system answered.
+/// Notes in the circuit whether the system answered; tells how it is then.
 async fn turn(
     conn: &mut AsyncPgConnection,
     held: &Held,
     is_answered: bool,
     error: Option<&str>,
     now: DateTime<Utc>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Circuit> {
     let before = circuits::hold(conn, &held.issuer).await?.circuit();
     let after = if is_answered { before.answered() } else { before.failed(now, chance()) };
     if after.opened_at.is_some() && before.opened_at.is_none() {
@@ -183,7 +189,7 @@ async fn turn(
     if after != before || error.is_some() {
         circuits::keep(conn, &held.issuer, &after, error).await?;
     }
-    Ok(())
+    Ok(after)
 }
 
 /// Writes an envelope down: to whom, how many letters, the hash of its bytes and what came of it. It names nobody.

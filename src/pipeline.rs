@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod conclude;
+pub mod deliver;
 pub mod dispatch;
 pub mod drain;
 pub mod expire;

@@ -23,6 +23,7 @@ mod inspect;
 mod inspection;
 mod join;
 mod layout;
+mod letters;
 mod manage;
 mod me;
 mod me_code;
@@ -146,6 +147,9 @@ pub const PAGES: &[Route] = &[
     (Method::POST, "/runs/{id}/lifts", Access::Roles(may::LiftHour::ROLES)),
     (Method::GET, "/letters", Access::Roles(may::HoldLetters::ROLES)),
     (Method::POST, "/letters/stop", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::GET, "/letters/dead", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::POST, "/letters/dead/{id}/again", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/letters/again", Access::Roles(may::Administer::ROLES)),
     (Method::GET, "/audit", Access::Roles(may::ReadAudit::ROLES)),
     (Method::GET, "/{code}", Access::Public),
     (Method::POST, "/{code}", Access::Visitor),
@@ -219,6 +223,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(release::lift)
         .service(release::see_outbox)
         .service(release::stop)
+        .configure(letters::routes)
         .service(audit::show)
         .service(scan::show)
         .service(scan::take);

@@ -12,6 +12,7 @@ mod language;
 mod letters;
 mod pages;
 mod problem;
+mod reconcile;
 mod routes;
 mod schema;
 mod signed;

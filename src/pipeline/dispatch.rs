@@ -13,6 +13,7 @@ use crate::domain::letter::{ENVELOPE, ENVELOPE_LETTERS_MAX, Envelope, Letter, Le
 use crate::issuer::client::Sent;
 use crate::store::assignments;
 use crate::store::decisions::{self, EMERGENCY_STOP};
+use crate::store::feed;
 use crate::store::letters::{self, IssuerRow, LeasedLetter};
 
 /// Sends one envelope to every issuing system that has letters due.
@@ -22,9 +23,10 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Idle);
     }
     let issuers = letters::issuers(&mut conn).await?;
+    let pulling = feed::pulling(&mut conn).await?;
     drop(conn);
     let mut sent = Vec::new();
-    for issuer in issuers {
+    for issuer in issuers.into_iter().filter(|issuer| !pulling.contains(&issuer.id)) {
         sent.push(dispatch(app, &issuer).await?);
     }
     Ok(sent.into_iter().sum())

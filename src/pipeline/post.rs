@@ -14,7 +14,7 @@ use crate::domain::visitor::Visitor;
 use crate::store::StoreError;
 use crate::store::access::division;
 use crate::store::assignments::{self, AssignmentRow};
-use crate::store::letters::{self, NewLetter};
+use crate::store::letters::{self, IssuerRow, NewLetter};
 use crate::store::runs;
 
 /// What the letters say beside what the assignments hold.
@@ -36,6 +36,19 @@ pub async fn post(
     note: &Note<'_>,
     now: DateTime<Utc>,
 ) -> Result<usize, StoreError> {
+    let issuers = letters::issuers(conn).await?;
+    post_to(app, conn, &issuers, assignments, note, now).await
+}
+
+/// The same to some of the issuing systems only.
+pub async fn post_to(
+    app: &App,
+    conn: &mut AsyncPgConnection,
+    issuers: &[IssuerRow],
+    assignments: &[Uuid],
+    note: &Note<'_>,
+    now: DateTime<Utc>,
+) -> Result<usize, StoreError> {
     if assignments.is_empty() {
         return Ok(0);
     }
@@ -49,7 +62,7 @@ pub async fn post(
     let ends = end_conditions(conn, &rows).await?;
     let appeal_url = app.config.public_url.join("me/appeals").map(String::from).unwrap_or_default();
     let mut count = 0;
-    for issuer in letters::issuers(conn).await? {
+    for issuer in issuers {
         let territory = division(&issuer.division)?;
         let mut outgoing = Vec::new();
         for row in &rows {

@@ -154,6 +154,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    drifts (reconciliation_id, assignment_id) {
+        reconciliation_id -> Uuid,
+        assignment_id -> Uuid,
+        kind -> SmallInt,
+        mended -> Bool,
+        returned -> Bool,
+    }
+}
+
+diesel::table! {
     exposures (run_id, seq) {
         run_id -> Uuid,
         seq -> Integer,
@@ -172,6 +182,15 @@ diesel::table! {
         via_from_at -> Nullable<Timestamptz>,
         ended_by -> SmallInt,
         rows_apart -> Nullable<SmallInt>,
+    }
+}
+
+diesel::table! {
+    feeds (issuer_id) {
+        issuer_id -> Text,
+        handed_out -> BigInt,
+        taken -> BigInt,
+        asked_at -> Timestamptz,
     }
 }
 
@@ -235,6 +254,7 @@ diesel::table! {
         disabled_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         public_key -> Nullable<Text>,
+        delivery -> SmallInt,
     }
 }
 
@@ -271,6 +291,7 @@ diesel::table! {
         last_error -> Nullable<Text>,
         created_at -> Timestamptz,
         delivered_at -> Nullable<Timestamptz>,
+        position -> BigInt,
     }
 }
 
@@ -390,12 +411,48 @@ diesel::table! {
 }
 
 diesel::table! {
+    reconciliations (id) {
+        id -> Uuid,
+        issuer_id -> Text,
+        asked_by -> Text,
+        asked_at -> Timestamptz,
+        state -> SmallInt,
+        held_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+        ours -> BigInt,
+        theirs -> BigInt,
+        digest_ours -> Text,
+        digest_theirs -> Text,
+        buckets -> Integer,
+        drift -> BigInt,
+        mended -> BigInt,
+        reported -> BigInt,
+        untold -> BigInt,
+        findings -> Nullable<Jsonb>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     releases (run_id, officer_id) {
         run_id -> Uuid,
         officer_id -> Uuid,
         legal_basis -> Text,
         chief -> Bool,
         at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    replays (id) {
+        id -> Uuid,
+        issuer_id -> Text,
+        asked_by -> Text,
+        asked_at -> Timestamptz,
+        proposed_at -> Nullable<Timestamptz>,
+        after_id -> Nullable<Uuid>,
+        letters -> BigInt,
+        done_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -718,7 +775,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     dead_entries,
     devices,
     divisions,
+    drifts,
     exposures,
+    feeds,
     idempotency_keys,
     imported_days,
     inbox,
@@ -737,7 +796,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     point_hours,
     point_usage,
     points,
+    reconciliations,
     releases,
+    replays,
     residences,
     retention_clock,
     rule_packs,

@@ -58,6 +58,11 @@ impl Client {
         Ok(Self { http })
     }
 
+    /// The connections, for the other questions to an issuing system.
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// Sends `envelope` to `url`, signed with `key`. `id` names this sending, `now` is its time.
     pub async fn send(
         &self,

@@ -12,7 +12,10 @@ mod language;
 mod letters;
 mod pages;
 mod problem;
+mod reconcile;
+mod routes;
 mod schema;
+mod signed;
 mod standing;
 mod store;
 mod view;
@@ -22,9 +25,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::http::StatusCode;
 use actix_web::middleware::DefaultHeaders;
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use chrono::TimeDelta;
 use tokio::task::JoinHandle;
@@ -32,7 +34,6 @@ use url::Url;
 
 use self::identity::Identity;
 pub use self::keys::{InvalidIssuerKeys, IssuerKeys};
-use self::problem::Problem;
 use self::store::Store;
 use crate::clock::Clock;
 use crate::config::IssuerConfig;
@@ -104,13 +105,14 @@ impl Server {
         let service = config.service_url.clone();
         let platform = web::Data::new(Platform { keys, store, clock, service });
         let shared = platform.clone();
-        let server =
-            HttpServer::new(move || App::new().app_data(shared.clone()).wrap(headers()).configure(routes))
-                .workers(2)
-                .shutdown_timeout(SHUTDOWN_SECS)
-                .disable_signals()
-                .bind(config.issuer_bind)
-                .with_context(|| format!("--issuer-bind {}", config.issuer_bind))?;
+        let server = HttpServer::new(move || {
+            App::new().app_data(shared.clone()).wrap(headers()).configure(routes::routes)
+        })
+        .workers(2)
+        .shutdown_timeout(SHUTDOWN_SECS)
+        .disable_signals()
+        .bind(config.issuer_bind)
+        .with_context(|| format!("--issuer-bind {}", config.issuer_bind))?;
         let address = server.addrs().first().copied().context("the issuing system has no address")?;
         let server = server.run();
         let handle = server.handle();
@@ -152,43 +154,4 @@ fn headers() -> DefaultHeaders {
         .add(("X-Content-Type-Options", "nosniff"))
         // The service must be able to see which platform a form comes from, but not from which page.
         .add(("Referrer-Policy", "strict-origin"))
-}
-
-/// Everything that can be asked.
-fn routes(to: &mut web::ServiceConfig) {
-    to.service(
-        web::resource("/v1/letters")
-            .app_data(web::PayloadConfig::new(letters::BODY_BYTES_MAX))
-            .route(web::post().to(letters::receive)),
-    )
-    .service(
-        web::resource("/v1/assertions")
-            .app_data(web::JsonConfig::default().limit(api::BODY_BYTES_MAX))
-            .route(web::post().to(api::assertions)),
-    )
-    .route("/v1/colours/{visitor}", web::get().to(api::colour))
-    .route("/v1/summary", web::get().to(api::summary))
-    .route("/", web::get().to(channel::entry))
-    .route("/", web::post().to(channel::sign_in))
-    .route("/me", web::get().to(channel::me))
-    .route("/leave", web::post().to(channel::leave))
-    .route("/identify", web::get().to(channel::identify))
-    .route("/style.css", web::get().to(style))
-    .route("/livez", web::get().to(async || "alive"))
-    .route("/readyz", web::get().to(ready))
-    .default_service(web::to(async || {
-        Err::<HttpResponse, _>(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
-    }));
-}
-
-async fn ready(platform: web::Data<Platform>) -> Result<&'static str, Problem> {
-    platform.store.ping().await?;
-    Ok("ready")
-}
-
-async fn style() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("text/css; charset=utf-8")
-        .insert_header(("Cache-Control", "public, max-age=3600"))
-        .body(include_str!("reference/style.css"))
 }

@@ -17,7 +17,7 @@ use crate::domain::visitor::Visitor;
 use crate::store::StoreError;
 use crate::store::access::division;
 use crate::store::assignments::{self, AssignmentRow};
-use crate::store::letters::{self, NewLetter};
+use crate::store::letters::{self, IssuerRow, NewLetter};
 use crate::store::lives::{self, Review};
 
 /// What the letters say beside what the assignments hold.
@@ -39,6 +39,19 @@ pub async fn post(
     note: &Note<'_>,
     now: DateTime<Utc>,
 ) -> Result<usize, StoreError> {
+    let issuers = letters::issuers(conn).await?;
+    post_to(app, conn, &issuers, assignments, note, now).await
+}
+
+/// The same to some of the issuing systems only.
+pub async fn post_to(
+    app: &App,
+    conn: &mut AsyncPgConnection,
+    issuers: &[IssuerRow],
+    assignments: &[Uuid],
+    note: &Note<'_>,
+    now: DateTime<Utc>,
+) -> Result<usize, StoreError> {
     if assignments.is_empty() {
         return Ok(0);
     }
@@ -56,7 +69,7 @@ pub async fn post(
     };
     let appeal_url = app.config.public_url.join("me/appeals").map(String::from).unwrap_or_default();
     let mut count = 0;
-    for issuer in letters::issuers(conn).await? {
+    for issuer in issuers {
         let territory = division(&issuer.division)?;
         let scheme = Scheme::from_number(issuer.scheme).ok_or(StoreError::Corrupt("issuers"))?;
         let mut outgoing = Vec::new();

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{
-    Outcome, conclude, dispatch, drain, expire, follow_up, measure, pack, propose, release, trace,
+    Outcome, conclude, dispatch, drain, expire, follow_up, measure, pack, propose, reconcile, release, trace,
     watch as alarms, withdraw,
 };
 use crate::app::App;
@@ -30,6 +30,8 @@ pub enum Step {
     Conclude,
     /// Outbox to issuing systems.
     Dispatch,
+    /// What issuing systems hold to letters that mend it, and new systems filled.
+    Reconcile,
     /// What has ended is gone.
     Expire,
     /// Counts by hour to the judgement of each point's use.
@@ -42,7 +44,7 @@ pub enum Step {
 
 impl Step {
     /// All of them, in the order of the flow.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Drain,
         Self::Trace,
         Self::FollowUp,
@@ -51,6 +53,7 @@ impl Step {
         Self::Withdraw,
         Self::Conclude,
         Self::Dispatch,
+        Self::Reconcile,
         Self::Expire,
         Self::Measure,
         Self::Watch,
@@ -68,6 +71,7 @@ impl Step {
             Self::Withdraw => withdraw::step(app).await,
             Self::Conclude => conclude::step(app).await,
             Self::Dispatch => dispatch::step(app).await,
+            Self::Reconcile => reconcile::step(app).await,
             Self::Expire => expire::step(app).await,
             Self::Measure => measure::step(app).await,
             Self::Watch => alarms::step(app).await,
@@ -85,6 +89,7 @@ impl Step {
             Self::Withdraw => "withdraw",
             Self::Conclude => "conclude",
             Self::Dispatch => "dispatch",
+            Self::Reconcile => "reconcile",
             Self::Expire => "expire",
             Self::Measure => "measure",
             Self::Watch => "watch",
@@ -107,7 +112,9 @@ impl Step {
     fn patience(self) -> Duration {
         match self {
             Self::Drain => Duration::from_secs(20),
-            Self::Trace | Self::Propose | Self::Release | Self::Withdraw => Duration::from_secs(3600),
+            Self::Trace | Self::Propose | Self::Release | Self::Withdraw | Self::Reconcile => {
+                Duration::from_secs(3600)
+            }
             _ => Duration::from_secs(600),
         }
     }
@@ -119,7 +126,7 @@ impl Step {
             Self::Trace | Self::Propose | Self::Release | Self::Withdraw | Self::Dispatch => {
                 Duration::from_millis(250)
             }
-            Self::FollowUp | Self::Conclude => Duration::from_secs(1),
+            Self::FollowUp | Self::Conclude | Self::Reconcile => Duration::from_secs(1),
             Self::Expire => Duration::from_secs(10),
             Self::Watch => Duration::from_secs(15),
             Self::Measure | Self::Pack => Duration::from_secs(60),

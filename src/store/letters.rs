@@ -85,7 +85,8 @@ pub struct NewLetter {
 }
 
 /// Puts letters to one issuing system into the outbox, in the transaction of what they tell. Each gets
-/// the next number of its visitor; the lock keeps two transactions from drawing the same one.
+/// the next number of its visitor and the next position of the system; the lock keeps two transactions from
+/// drawing the same one, and makes positions follow each other as transactions end.
 pub async fn enqueue(
     conn: &mut AsyncPgConnection,
     issuer_id: &str,
@@ -97,11 +98,14 @@ pub async fn enqueue(
         .execute(conn)
         .await?;
     Ok(sql_query(
-        "insert into letters (id, issuer_id, assignment_id, visitor, sequence, body, state, due_at, created_at)
+        "insert into letters (id, issuer_id, assignment_id, visitor, sequence, body, state, due_at, created_at,
+                              position)
          select n.id, $1, n.assignment_id, n.visitor,
                 coalesce((select max(l.sequence) from letters l where l.issuer_id = $1 and l.visitor = n.visitor), 0)
                     + row_number() over (partition by n.visitor order by n.nth),
-                n.body, 0, $6, $6
+                n.body, 0, $6, $6,
+                greatest((select max(l.position) from letters l where l.issuer_id = $1),
+                         (select f.handed_out from feeds f where f.issuer_id = $1), 0) + n.nth
          from unnest($2, $3, $4, $5) with ordinality as n (id, assignment_id, visitor, body, nth)",
     )
     .bind::<Text, _>(issuer_id)

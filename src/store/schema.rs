@@ -185,6 +185,12 @@ diesel::table! {
         reason -> Text,
         author -> Uuid,
         at -> Timestamptz,
+    drifts (reconciliation_id, assignment_id) {
+        reconciliation_id -> Uuid,
+        assignment_id -> Uuid,
+        kind -> SmallInt,
+        mended -> Bool,
+        returned -> Bool,
     }
 }
 
@@ -225,6 +231,11 @@ diesel::table! {
         kind -> SmallInt,
         at -> Timestamptz,
         received_at -> Timestamptz,
+    feeds (issuer_id) {
+        issuer_id -> Text,
+        handed_out -> BigInt,
+        taken -> BigInt,
+        asked_at -> Timestamptz,
     }
 }
 
@@ -328,6 +339,7 @@ diesel::table! {
         last_error -> Nullable<Text>,
         created_at -> Timestamptz,
         delivered_at -> Nullable<Timestamptz>,
+        position -> BigInt,
     }
 }
 
@@ -465,6 +477,25 @@ diesel::table! {
         counts -> Jsonb,
         held -> Jsonb,
         at -> Timestamptz,
+    reconciliations (id) {
+        id -> Uuid,
+        issuer_id -> Text,
+        asked_by -> Text,
+        asked_at -> Timestamptz,
+        state -> SmallInt,
+        held_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+        ours -> BigInt,
+        theirs -> BigInt,
+        digest_ours -> Text,
+        digest_theirs -> Text,
+        buckets -> Integer,
+        drift -> BigInt,
+        mended -> BigInt,
+        reported -> BigInt,
+        untold -> BigInt,
+        findings -> Nullable<Jsonb>,
+        error -> Nullable<Text>,
     }
 }
 
@@ -476,6 +507,19 @@ diesel::table! {
         chief -> Bool,
         at -> Timestamptz,
         people -> Nullable<Integer>,
+    }
+}
+
+diesel::table! {
+    replays (id) {
+        id -> Uuid,
+        issuer_id -> Text,
+        asked_by -> Text,
+        asked_at -> Timestamptz,
+        proposed_at -> Nullable<Timestamptz>,
+        after_id -> Nullable<Uuid>,
+        letters -> BigInt,
+        done_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -822,6 +866,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     exposures,
     facts_waiting,
     health_facts,
+    drifts,
+    exposures,
+    feeds,
     idempotency_keys,
     imported_days,
     inbox,
@@ -842,7 +889,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     points,
     release_lifts,
     release_records,
+    reconciliations,
     releases,
+    replays,
     residences,
     retention_clock,
     reviews,

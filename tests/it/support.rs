@@ -5,6 +5,7 @@ pub mod chromium;
 pub mod client;
 pub mod database;
 pub mod people;
+pub mod platforms;
 pub mod servers;
 
 use std::net::{SocketAddr, TcpListener};
@@ -66,8 +67,7 @@ impl TestApp {
         let issuer_keys = IssuerKeys::generate(std::array::from_fn(|n| [u8::try_from(n).unwrap() + 11; 32]));
         let (keys, secrets) = (folder.join("keys.toml"), folder.join("secrets.toml"));
         std::fs::write(&keys, Keyring::new([1; 32], [2; 32]).to_toml()).unwrap();
-        std::fs::write(&secrets, format!("health-code = \"{}\"\n", issuer_keys.letters_secret_text()))
-            .unwrap();
+        std::fs::write(&secrets, platforms::secrets(&issuer_keys)).unwrap();
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let mut arguments: Vec<String> = [

@@ -203,6 +203,3 @@ fn table(view: &View, counts: &[Count], people: i64) -> Result<Markup, ApiError>
         }
     })
 }
-
-    }
-}

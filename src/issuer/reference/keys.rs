@@ -4,13 +4,14 @@ use std::fmt;
 use std::path::Path;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use data_encoding::HEXLOWER;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::domain::keyring::{Key, parse_key};
-use crate::domain::webhook::{self, Secret};
+use crate::domain::webhook::{self, Headers, InvalidMessage, Secret};
 
 /// All keys that the issuing system needs. `Debug` prints none of them.
 #[derive(Clone)]
@@ -19,8 +20,12 @@ pub struct IssuerKeys {
     channel_key: SigningKey,
     visitor_key: Key,
     session_key: Key,
-    letters_key: webhook::VerifyingKey,
+    letters_keys: Vec<webhook::VerifyingKey>,
+    signing_key: webhook::SigningKey,
 }
+
+/// How many keys of the service are believed at once.
+const LETTERS_KEYS_MAX: usize = 8;
 
 /// How the file is written.
 #[derive(Clone, Serialize, Deserialize)]
@@ -34,10 +39,32 @@ struct File {
     visitor_key: String,
     /// Signs the sessions of the pages: 64 hexadecimal digits.
     session_key: String,
-    /// Shared with the service: `whsec_…`; or the public half of what the service signs with: `whpk_…`.
-    letters_secret: String,
+    /// Shared with the service: `whsec_…`; or the public half of what the service signs with: `whpk_…`. A list
+    /// while the service changes its key: all of them are believed.
+    letters_secret: OneOrMany,
+    /// What this system signs with what it sends to the service: `whsk_…`, whose public half the service knows, or
+    /// `whsec_…`. Without it, the first secret that it shares with the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signing_key: Option<String>,
     /// What trusted front-ends present as bearer token.
     api_token: String,
+}
+
+/// One text, or a list of them.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn all(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Many(texts) => texts,
+        }
+    }
 }
 
 /// Why a key file cannot be used. No message repeats a secret.
@@ -70,7 +97,8 @@ impl IssuerKeys {
             channel_key: HEXLOWER.encode(&channel_key),
             visitor_key: HEXLOWER.encode(&visitor_key),
             session_key: HEXLOWER.encode(&session_key),
-            letters_secret: Secret::format(&letters_secret),
+            letters_secret: OneOrMany::One(Secret::format(&letters_secret)),
+            signing_key: None,
             api_token: HEXLOWER.encode(&api_token),
         };
         Self::check(file).expect("made in the right form")
@@ -107,14 +135,29 @@ impl IssuerKeys {
         if file.api_token.len() < 32 || !file.api_token.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(refuse("api_token", "at least 32 visible ASCII characters"));
         }
-        let letters_key = webhook::VerifyingKey::parse(&file.letters_secret).ok_or_else(|| {
-            refuse("letters_secret", "`whsec_` and 24 to 64 bytes in base 64, or `whpk_` and a key")
+        let letters_keys: Option<Vec<_>> =
+            file.letters_secret.all().iter().map(|text| webhook::VerifyingKey::parse(text)).collect();
+        let letters_keys =
+            letters_keys.filter(|keys| (1..=LETTERS_KEYS_MAX).contains(&keys.len())).ok_or_else(|| {
+                refuse(
+                    "letters_secret",
+                    "`whsec_` and 24 to 64 bytes in base 64, or `whpk_` and a key, or a list of one to eight of them",
+                )
+            })?;
+        let own = file.signing_key.as_deref().map(webhook::SigningKey::parse);
+        let shared = || file.letters_secret.all().iter().find_map(|text| webhook::SigningKey::parse(text));
+        let signing_key = own.unwrap_or_else(shared).ok_or_else(|| {
+            refuse(
+                "signing_key",
+                "`whsk_` and a key, or `whsec_…`, where `letters_secret` is no shared secret",
+            )
         })?;
         Ok(Self {
             channel_key: SigningKey::from_bytes(key("channel_key", &file.channel_key)?.bytes()),
             visitor_key: key("visitor_key", &file.visitor_key)?,
             session_key: key("session_key", &file.session_key)?,
-            letters_key,
+            letters_keys,
+            signing_key,
             file,
         })
     }
@@ -139,14 +182,32 @@ impl IssuerKeys {
         &self.visitor_key
     }
 
-    /// What letters are verified with.
-    pub fn letters_key(&self) -> &webhook::VerifyingKey {
-        &self.letters_key
+    /// Whether the service has signed a message, with any of the keys that are believed.
+    pub fn verify(
+        &self,
+        headers: &Headers<'_>,
+        body: &[u8],
+        now: DateTime<Utc>,
+    ) -> Result<(), InvalidMessage> {
+        let mut verified = Err(InvalidMessage::Signature);
+        for key in &self.letters_keys {
+            verified = key.verify(headers, body, now);
+            if verified != Err(InvalidMessage::Signature) {
+                break;
+            }
+        }
+        verified
     }
 
-    /// The same secret as text: what the service's file of issuer secrets holds.
+    /// What this system signs with what it sends to the service.
+    pub fn signing_key(&self) -> &webhook::SigningKey {
+        &self.signing_key
+    }
+
+    /// The secret of the letters as text, the first where there are several: what the service's file of issuer
+    /// secrets holds.
     pub fn letters_secret_text(&self) -> &str {
-        &self.file.letters_secret
+        self.file.letters_secret.all().first().map(String::as_str).unwrap_or_default()
     }
 
     /// What trusted front-ends present as bearer token.
@@ -187,6 +248,39 @@ mod tests {
         assert_eq!(read.channel_public_key(), SigningKey::from_bytes(&[1; 32]).verifying_key());
         assert_eq!(format!("{read:?}"), r#"IssuerKeys { channel: "health-code", .. }"#);
         assert!(read.trusts(&"05".repeat(32)) && !read.trusts("") && !read.trusts(&"06".repeat(32)));
+    }
+
+    #[test]
+    fn while_keys_change_both_are_believed_and_a_public_key_needs_one_to_sign_with() {
+        let text = keys().to_toml();
+        let old = Secret::format(&[4; 32]);
+        let new = webhook::SigningKey::parse(&webhook::SigningKey::format_ed25519(&[9; 32])).unwrap();
+        let public = new.verifying_key().public_text().unwrap();
+        let with = |entry: String| IssuerKeys::parse(&text.replace(&format!("\"{old}\""), &entry));
+        let both = with(format!("[\"{public}\", \"{old}\"]")).unwrap();
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let verified = |keys: &IssuerKeys, key: &webhook::SigningKey| {
+            let signatures = key.sign("msg_1", now.timestamp(), b"{}");
+            let headers = Headers { id: "msg_1", timestamp: now.timestamp(), signatures: &signatures };
+            keys.verify(&headers, b"{}", now)
+        };
+        let shared = webhook::SigningKey::parse(&old).unwrap();
+        assert_eq!((verified(&both, &new), verified(&both, &shared)), (Ok(()), Ok(())));
+        assert_eq!(verified(&keys(), &new), Err(InvalidMessage::Signature));
+        assert_eq!(
+            verified(&both, both.signing_key()),
+            Ok(()),
+            "without one of its own it signs with what is shared"
+        );
+        let alone = with(format!("\"{public}\"")).unwrap_err();
+        assert!(matches!(alone, InvalidIssuerKeys::Entry { name: "signing_key", .. }), "{alone}");
+        let own = webhook::SigningKey::format_ed25519(&[8; 32]);
+        let own = IssuerKeys::parse(&format!(
+            "signing_key = \"{own}\"\n{}",
+            text.replace(&format!("\"{old}\""), &format!("\"{public}\""))
+        ));
+        assert!(matches!(own.unwrap().signing_key(), webhook::SigningKey::Ed25519(_)));
+        assert!(with("[]".to_owned()).is_err());
     }
 
     #[test]

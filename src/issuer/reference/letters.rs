@@ -2,14 +2,14 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use chrono::{Datelike, TimeDelta};
 
 use super::Platform;
 use super::problem::Problem;
+use super::signed::authenticate;
 use super::store::Addressed;
 use crate::domain::letter::{ENVELOPE, ENVELOPE_LETTERS_MAX, Envelope, Letter};
 use crate::domain::visitor::Visitor;
-use crate::domain::webhook::{Headers, ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 
 /// The longest body that is read.
 pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -46,24 +46,6 @@ pub(super) async fn receive(
     let applied = platform.store.apply(&addressed, now).await?;
     tracing::info!(count = applied.len(), "letters arrived");
     Ok(HttpResponse::Ok().json(applied))
-}
-
-fn authenticate(
-    request: &HttpRequest,
-    body: &[u8],
-    platform: &Platform,
-    now: DateTime<Utc>,
-) -> Result<(), Problem> {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let refuse = |detail: String| Problem::new(StatusCode::UNAUTHORIZED, detail);
-    let missing = || refuse("webhook-id, webhook-timestamp and webhook-signature are needed".to_owned());
-    let id = header(ID_HEADER).ok_or_else(missing)?;
-    // Seconds up to the year 2106: what is longer is no time that a clock shows.
-    let timestamp: u32 = header(TIMESTAMP_HEADER).and_then(|text| text.parse().ok()).ok_or_else(missing)?;
-    let signatures = header(SIGNATURE_HEADER).ok_or_else(missing)?;
-    let headers = Headers { id, timestamp: timestamp.into(), signatures };
-    let verified = platform.keys.letters_key().verify(&headers, body, now);
-    verified.map_err(|error| refuse(error.to_string()))
 }
 
 /// Two kinds of refusal: what is no JSON at all (400), and JSON that is no envelope (422).

@@ -83,15 +83,30 @@ pub async fn printer(other: Option<&FontFile>) -> anyhow::Result<Printer> {
     Ok(Printer::new(fonts, Words::shipped()?))
 }
 
+/// A line of the secrets file: one key, or several while they change, the newest first.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Line {
+    One(String),
+    Several(Vec<String>),
+}
+
 async fn read_keys(path: Option<&Path>) -> anyhow::Result<BTreeMap<String, SigningKey>> {
     let Some(path) = path else { return Ok(BTreeMap::new()) };
     let place = || format!("--issuer-secrets-file {}", path.display());
     let text = tokio::fs::read_to_string(path).await.with_context(place)?;
-    let lines: BTreeMap<String, String> = toml::from_str(&text).with_context(place)?;
-    let key = |(issuer, text): (String, String)| {
-        let key = SigningKey::parse(&text);
-        let key =
-            key.with_context(|| format!("{}: `{issuer}` must be `whsec_` or `whsk_` and base 64", place()))?;
+    // The whole error would repeat the line, which is a secret.
+    let lines: BTreeMap<String, Line> =
+        toml::from_str(&text).map_err(|error| anyhow::anyhow!("{}: {}", place(), error.message()))?;
+    let key = |(issuer, line): (String, Line)| {
+        let texts = match line {
+            Line::One(text) => vec![text],
+            Line::Several(texts) => texts,
+        };
+        let key = SigningKey::parse_all(&texts);
+        let key = key.with_context(|| {
+            format!("{}: `{issuer}` must be `whsec_` or `whsk_` and base 64, or a list of such keys", place())
+        })?;
         Ok((issuer, key))
     };
     lines.into_iter().map(key).collect()

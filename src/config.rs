@@ -83,7 +83,7 @@ pub struct Config {
     pub release_cap: u32,
 
     /// What letters are signed with: a file with one line `issuer = "whsec_…"` (a shared secret) or `"whsk_…"` (an
-    /// Ed25519 key) for each issuing system.
+    /// Ed25519 key) for each issuing system, or a list of keys while they change, the newest first.
     #[arg(long, env)]
     pub issuer_secrets_file: Option<PathBuf>,
 

@@ -25,6 +25,7 @@ pub mod follow;
 pub mod health;
 pub mod identities;
 pub mod inspections;
+pub mod issuers;
 pub mod known;
 pub mod letters;
 pub mod limits;

@@ -13,6 +13,7 @@ mod divisions;
 mod features;
 mod house;
 mod keys;
+mod letter_keys;
 mod moment;
 mod named_id;
 mod pack_text;

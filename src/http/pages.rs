@@ -22,6 +22,7 @@ mod inspect;
 mod inspection;
 mod join;
 mod layout;
+mod letters;
 mod manage;
 mod me;
 mod me_code;
@@ -140,6 +141,9 @@ pub const PAGES: &[Route] = &[
     (Method::POST, "/runs/{id}/release", Access::Roles(may::Release::ROLES)),
     (Method::GET, "/letters", Access::Roles(may::HoldLetters::ROLES)),
     (Method::POST, "/letters/stop", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::GET, "/letters/dead", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::POST, "/letters/dead/{id}/again", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/letters/again", Access::Roles(may::Administer::ROLES)),
     (Method::GET, "/audit", Access::Roles(may::ReadAudit::ROLES)),
     (Method::GET, "/{code}", Access::Public),
     (Method::POST, "/{code}", Access::Visitor),
@@ -207,8 +211,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(contacts::exclude)
         .service(release::list)
         .service(release::give_word)
-        .service(release::see_outbox)
-        .service(release::stop)
+        .configure(letters::routes)
         .service(audit::show)
         .service(scan::show)
         .service(scan::take);

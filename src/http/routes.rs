@@ -8,9 +8,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::permissions as may;
 use super::{
     accounts, admin, alarms, applicants, audit, backward, cases, categories, channels, codes, comparisons,
-    contacts, coverage, duplicates, health, inspections, letters, organisations, posters, register_export,
-    reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial, venue_counts,
-    venue_life, venue_staff, venues, visitor_cards, visitors, why,
+    contacts, coverage, duplicates, health, inspections, issuers, letters, organisations, posters,
+    register_export, reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial,
+    venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
 };
 use crate::domain::access::{Permission, Role};
 use crate::domain::webhook::SIGNATURE_HEADER;
@@ -110,6 +110,9 @@ pub const API: &[Route] = &[
     (Method::GET, "/v1/rule-packs/{name}", Access::Roles(may::SeeRulePacks::ROLES)),
     (Method::GET, "/v1/letters", Access::Roles(may::HoldLetters::ROLES)),
     (Method::PUT, "/v1/letters/stop", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::GET, "/v1/letters/keys", Access::Public),
+    (Method::GET, "/v1/letters/dead", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::POST, "/v1/letters/dead/{id}/again", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/letters/{issuer}/again", Access::Roles(may::Administer::ROLES)),
     (Method::GET, "/v1/scan-log", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/scan-log/dead", Access::Roles(may::Administer::ROLES)),
@@ -119,7 +122,10 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/machines", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/devices", Access::Roles(may::Administer::ROLES)),
     (Method::PUT, "/v1/channels/{id}", Access::Roles(may::Administer::ROLES)),
+    (Method::GET, "/v1/issuers", Access::Roles(may::Administer::ROLES)),
     (Method::PUT, "/v1/issuers/{id}", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/issuers/{id}/disabling", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/issuers/{id}/enabling", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/rule-packs", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/rule-packs/trial", Access::Roles(may::TryPacks::ROLES)),
     (Method::GET, "/v1/audit", Access::Roles(may::ReadAudit::ROLES)),
@@ -191,9 +197,7 @@ pub fn api(config: &mut ServiceConfig) {
             .service(runs::release_run)
             .configure(rule_packs::routes)
             .configure(why::routes)
-            .service(letters::see_outbox)
-            .service(letters::stop_letters)
-            .service(letters::send_again)
+            .configure(letters::routes)
             .configure(backward::routes)
             .configure(coverage::routes)
             .configure(reports::routes)
@@ -214,7 +218,7 @@ fn administration(config: &mut ServiceConfig) {
         .service(accounts::add_machine)
         .service(admin::add_device)
         .service(admin::put_channel)
-        .service(admin::put_issuer)
+        .configure(issuers::routes)
         .service(admin::load_pack);
 }
 

@@ -67,9 +67,21 @@ impl Client {
         id: Uuid,
         now: DateTime<Utc>,
     ) -> Sent {
-        let Ok(body) = serde_json::to_vec(envelope) else {
-            return later("the envelope has no JSON form");
-        };
+        match serde_json::to_vec(envelope) {
+            Ok(body) => self.post(url, key, body, id, now).await,
+            Err(_) => later("the envelope has no JSON form"),
+        }
+    }
+
+    /// Sends the bytes of an envelope, as [`Client::send`] does.
+    pub async fn post(
+        &self,
+        url: &Url,
+        key: &SigningKey,
+        body: Vec<u8>,
+        id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Sent {
         let (id, timestamp) = (id.to_string(), now.timestamp());
         let signature = key.sign(&id, timestamp, &body);
         let request = self

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::domain::letter::{Letter, LetterExposure, LetterKind, slot};
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour, EndConditions, RulePack};
+use crate::domain::scheme::Scheme;
 use crate::domain::visitor::Visitor;
 use crate::store::StoreError;
 use crate::store::access::division;
@@ -51,6 +52,7 @@ pub async fn post(
     let mut count = 0;
     for issuer in letters::issuers(conn).await? {
         let territory = division(&issuer.division)?;
+        let scheme = Scheme::from_number(issuer.scheme).ok_or(StoreError::Corrupt("issuers"))?;
         let mut outgoing = Vec::new();
         for row in &rows {
             if territory.covers(&division(&row.division)?) {
@@ -58,7 +60,7 @@ pub async fn post(
                 let key = (row.pack_id.clone(), row.pack_version, row.class);
                 let end = ends.get(&key).cloned().unwrap_or_default();
                 let appeal_url = format!("{appeal_url}/{}", row.id);
-                outgoing.push(letter(row, note, Known { exposures, end, appeal_url })?);
+                outgoing.push(letter(row, note, Known { exposures, end, appeal_url, scheme })?);
             }
         }
         count += letters::enqueue(conn, &issuer.id, &outgoing, now).await?;
@@ -88,18 +90,22 @@ struct Known {
     exposures: Vec<LetterExposure>,
     end: EndConditions,
     appeal_url: String,
+    scheme: Scheme,
 }
 
 fn letter(row: &AssignmentRow, note: &Note<'_>, known: Known) -> Result<NewLetter, StoreError> {
+    let class = Class::from_number(row.class).ok_or(StoreError::Corrupt("assignments"))?;
+    let colour = Colour::from_number(row.colour_now).ok_or(StoreError::Corrupt("assignments"))?;
     let letter = Letter {
         id: Uuid::now_v7(),
         sequence: 0,
         kind: note.kind,
         assignment: row.id,
         visitor: Visitor::from_uuid(row.visitor).to_hex(),
-        class: Class::from_number(row.class).ok_or(StoreError::Corrupt("assignments"))?,
+        class,
         rule: row.rule.clone(),
-        colour: Colour::from_number(row.colour_now).ok_or(StoreError::Corrupt("assignments"))?,
+        colour,
+        shown: known.scheme.shown(class, colour, row.rule.as_deref()),
         rule_pack: format!("{}@{}", row.pack_id, row.pack_version),
         division: row.division.clone(),
         authority: note.authority.to_owned(),

@@ -13,6 +13,9 @@ use super::house::{House, HouseArgs, ISSUER};
 use super::signals;
 use super::terminal::remark;
 use crate::clock::Clock;
+use crate::domain::letter::{Delivery, ENVELOPE_LETTERS_MAX};
+use crate::domain::numbered::Numbered;
+use crate::domain::scheme::Scheme;
 use crate::domain::venue::Division;
 use crate::embedded::Roles;
 use crate::issuer::reference::IssuerKeys;
@@ -211,6 +214,10 @@ async fn furnish(house: &House, args: &StageArgs, issuer_url: &Url) -> anyhow::R
         disabled_at: None,
         created_at: now,
         public_key: None,
+        scheme: Scheme::Three.number(),
+        batch_max: i32::try_from(ENVELOPE_LETTERS_MAX)?,
+        pace_per_min: None,
+        delivery: Delivery::Push.number(),
     };
     Ok(letters::upsert_issuer(&mut conn, &issuer).await?)
 }

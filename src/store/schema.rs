@@ -102,6 +102,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    circuits (issuer_id) {
+        issuer_id -> Text,
+        failures -> Integer,
+        opened_at -> Nullable<Timestamptz>,
+        probe_at -> Nullable<Timestamptz>,
+        last_error -> Nullable<Text>,
+        sent_at -> Array<Timestamptz>,
+        sent_count -> Array<Integer>,
+    }
+}
+
+diesel::table! {
     contacts (run_id, visitor) {
         run_id -> Uuid,
         visitor -> Uuid,
@@ -235,6 +247,10 @@ diesel::table! {
         disabled_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         public_key -> Nullable<Text>,
+        scheme -> SmallInt,
+        batch_max -> Integer,
+        pace_per_min -> Nullable<Integer>,
+        delivery -> SmallInt,
     }
 }
 
@@ -714,6 +730,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     case_changes,
     cases,
     channels,
+    circuits,
     contacts,
     dead_entries,
     devices,

@@ -1,4 +1,4 @@
-//! The officers' pages: proposed runs that wait for two words, and the outbox with its stop.
+//! The officers' page: proposed runs that wait for two words.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
@@ -14,14 +14,13 @@ use crate::domain::access::Role;
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour};
 use crate::http::error::ApiError;
-use crate::http::letters::{self, Outbox, Stop};
-use crate::http::permissions::{HoldLetters, Release};
+use crate::http::permissions::Release;
 use crate::http::runs::{self as shared, Word, permitted};
 use crate::http::web::Web;
 use crate::http::write::transaction;
 use crate::store::access::{self, StaffRow};
 use crate::store::assignments::{self, Count};
-use crate::store::decisions::{self, ReleaseRow};
+use crate::store::decisions::{self, EMERGENCY_STOP, ReleaseRow};
 use crate::store::runs::{self, RunRow, RunState};
 
 /// How many proposed runs are shown; more than these wait their turn.
@@ -49,7 +48,7 @@ pub(super) async fn list(desk: Desk<Release>, web: Data<Web>) -> Result<HttpResp
         let staff = access::staff_by_ids(&mut conn, &people).await?;
         proposals.push(Proposal { run, counts, words, staff });
     }
-    let stopped = letters::outbox(&mut conn).await?.stopped;
+    let stopped = decisions::switch(&mut conn, EMERGENCY_STOP).await?;
     drop(conn);
     let title = desk.say("放行", "Release");
     let body = html! {
@@ -75,26 +74,6 @@ pub(super) async fn give_word(
     let work = async |conn: &mut _| shared::release(&web, conn, actor, *id, &sent.form.legal_basis).await;
     transaction(&mut conn, work).await?;
     Ok(go("/release"))
-}
-
-/// How the outbox stands.
-#[get("/letters")]
-pub(super) async fn see_outbox(desk: Desk<HoldLetters>, web: Data<Web>) -> Result<HttpResponse, ApiError> {
-    let mut conn = web.app.store.conn().await?;
-    let outbox = letters::outbox(&mut conn).await?;
-    let title = desk.say("发件箱", "Outbox");
-    let body = html! { h1 { (title) } (switch(&desk, outbox.stopped)) (letter_counts(&desk.view, &outbox)) };
-    Ok(desk.page(title, &body))
-}
-
-/// Stops all letters, or lets them go again.
-#[post("/letters/stop")]
-pub(super) async fn stop(web: Data<Web>, sent: Sent<HoldLetters, Stop>) -> Result<HttpResponse, ApiError> {
-    let actor = &sent.desk.signed.actor;
-    let mut conn = web.app.store.conn().await?;
-    let work = async |conn: &mut _| letters::set_stopped(&web, conn, actor, sent.form.stopped).await;
-    transaction(&mut conn, work).await?;
-    Ok(go("/letters"))
 }
 
 fn show(desk: &Desk<Release>, web: &Web, proposal: &Proposal) -> Result<Markup, ApiError> {
@@ -170,49 +149,6 @@ fn table(view: &View, counts: &[Count], people: i64) -> Result<Markup, ApiError>
             }
         }
     })
-}
-
-fn switch(desk: &Desk<HoldLetters>, stopped: bool) -> Markup {
-    html! {
-        section.note {
-            @if stopped {
-                p { (badge(Tone::Stopped, desk.say("已紧急停止：没有信件发出", "Stopped: no letter goes out"))) }
-            } @else {
-                p { (badge(Tone::Good, desk.say("正常发送", "Letters go out"))) }
-            }
-            form method="post" action="/letters/stop" {
-                (token(&desk.signed))
-                input type="hidden" name="stopped" value=(!stopped);
-                @if stopped { button type="submit" { (desk.say("恢复发送", "Let letters go again")) } }
-                @else { button.danger type="submit" { (desk.say("紧急停止全部发送", "Stop all letters at once")) } }
-            }
-        }
-    }
-}
-
-fn letter_counts(view: &View, outbox: &Outbox) -> Markup {
-    let word = |state: &str| match state {
-        "waiting" => badge(Tone::Waiting, view.say("待发", "Waiting")),
-        "delivered" => badge(Tone::Good, view.say("已送达", "Delivered")),
-        _ => badge(Tone::Stopped, view.say("多次失败，已搁置", "Buried after many failures")),
-    };
-    html! {
-        @if outbox.letters.is_empty() { p { (view.say("没有信件。", "No letters.")) } }
-        @else {
-            table {
-                thead { tr { th scope="col" { (view.say("发码平台", "To")) } th scope="col" { (view.say("状态", "State")) } th.right scope="col" { (view.say("数量", "Letters")) } } }
-                tbody {
-                    @for row in &outbox.letters {
-                        tr {
-                            td { (row.issuer) }
-                            td { (word(row.state)) @if let Some(error) = &row.last_error { br; span.small { (error) } } }
-                            td.right { (row.count) }
-                        }
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl Proposal {

@@ -8,6 +8,7 @@ use placecode::clock::Clock;
 use placecode::config::{IssuerConfig, IssuerScheme};
 use placecode::domain::letter::{ENVELOPE, Envelope, Letter, LetterExposure, LetterKind};
 use placecode::domain::rule_pack::{Class, Colour, EndConditions};
+use placecode::domain::scheme::Shown;
 use placecode::domain::visitor::{IdentityKind, Visitor};
 use placecode::domain::webhook::SigningKey;
 use placecode::issuer::answer::Outcome;
@@ -146,6 +147,7 @@ impl Platform {
             class: Class::ExposedPlace,
             rule: None,
             colour: Colour::Yellow,
+            shown: Shown::Yellow,
             rule_pack: "baseline@1".to_owned(),
             division: "330106".to_owned(),
             authority: "西湖区疾病预防控制中心".to_owned(),

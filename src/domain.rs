@@ -13,6 +13,7 @@ pub mod chance;
 pub mod circuit;
 pub mod coverage;
 pub mod division_bounds;
+pub mod ending;
 pub mod exposure;
 pub mod fields;
 pub mod grading;

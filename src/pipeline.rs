@@ -2,9 +2,11 @@
 
 pub mod batch;
 pub mod deliver;
+pub mod conclude;
 pub mod dispatch;
 pub mod drain;
 pub mod expire;
+pub mod extend;
 pub mod find;
 pub mod follow_up;
 pub mod measure;
@@ -13,6 +15,7 @@ pub mod post;
 pub mod progress;
 pub mod propose;
 pub mod release;
+pub mod rules;
 pub mod run;
 pub mod settle_stays;
 pub mod summary;

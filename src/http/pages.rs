@@ -28,6 +28,7 @@ mod me;
 mod me_code;
 mod minute;
 mod organisation;
+mod overdue;
 mod point_form;
 mod poster;
 mod receipt;

@@ -11,6 +11,10 @@ use super::{
     contacts, coverage, duplicates, health, inspections, issuers, letters, organisations, posters,
     register_export, reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial,
     venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
+    accounts, admin, alarms, applicants, assignments, audit, backward, cases, categories, channels, codes, comparisons,
+    contacts, coverage, duplicates, facts, health, inspections, letters, organisations, posters, register_export,
+    reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial, venue_counts,
+    venue_life, venue_staff, venues, visitor_cards, visitors, why,
 };
 use crate::domain::access::{Permission, Role};
 use crate::domain::webhook::SIGNATURE_HEADER;
@@ -106,6 +110,9 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/runs/{id}/exclusions", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/runs/{id}/proposal", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/runs/{id}/release", Access::Roles(may::Release::ROLES)),
+    (Method::GET, "/v1/assignments/overdue", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/v1/assignments/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::POST, "/v1/issuers/{issuer}/facts", Access::Issuer),
     (Method::GET, "/v1/rule-packs", Access::Roles(may::SeeRulePacks::ROLES)),
     (Method::GET, "/v1/rule-packs/{name}", Access::Roles(may::SeeRulePacks::ROLES)),
     (Method::GET, "/v1/letters", Access::Roles(may::HoldLetters::ROLES)),
@@ -195,6 +202,8 @@ pub fn api(config: &mut ServiceConfig) {
             .service(contacts::exclude_contact)
             .service(runs::propose_run)
             .service(runs::release_run)
+            .configure(assignments::routes)
+            .configure(facts::routes)
             .configure(rule_packs::routes)
             .configure(why::routes)
             .configure(letters::routes)

@@ -18,7 +18,9 @@ use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
 use crate::domain::scan::LATE_MAX;
 use crate::store::retention::{self, Sighting};
-use crate::store::{access, assignments, audit, cards, cases, idempotency, partitions, residences, usage};
+use crate::store::{
+    access, assignments, audit, cards, cases, health_facts, idempotency, partitions, residences, usage,
+};
 
 /// How many days ahead partitions are made.
 const AHEAD_DAYS: u64 = 3;
@@ -33,7 +35,7 @@ const ANSWERS_DAYS: u64 = 2;
 /// name nobody.
 const COUNTS_DAYS: u64 = 92;
 
-/// How many counts, and how many residences, one step removes.
+/// How many counts, residences and facts of health one step removes of each.
 const COUNTS_MAX: i64 = 50_000;
 
 /// By how much more than this a clock leaps from one sighting to the next. A night in which no worker ran is
@@ -57,7 +59,8 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
         // Where somebody lives is of no use without that person's scans.
         let kept_from = now - Days::new(app.config.retention_days.into());
         let homes = residences::expire(&mut conn, kept_from, COUNTS_MAX).await?;
-        (drop_days(app, &mut conn, now).await?, counts + homes)
+        let facts = health_facts::expire(&mut conn, kept_from, COUNTS_MAX).await?;
+        (drop_days(app, &mut conn, now).await?, counts + homes + facts)
     } else {
         (0, 0)
     };

@@ -6,7 +6,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use uuid::Uuid;
 
 use super::post::{Note, post};
-use super::{ACTOR, Outcome};
+use super::{ACTOR, Outcome, extend};
 use crate::app::App;
 use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
@@ -34,9 +34,7 @@ async fn release(app: &App, conn: &mut AsyncPgConnection, run_id: Uuid) -> anyho
     bases.dedup();
     let legal_basis = bases.join("; ");
     let fallen = withdraw_fallen(app, conn, &run, &case.authority, &legal_basis, now).await?;
-    let twice = assignments::already_open(conn, run_id).await?;
-    assignments::advance(conn, &twice, AssignmentState::Withdrawn, ACTOR, "already open by another run", now)
-        .await?;
+    let extended = extend::step_in_release(app, conn, &run, now).await?;
     let proposed = assignments::ids_of_run(conn, run_id, AssignmentState::Proposed).await?;
     let released = assignments::advance(
         conn,
@@ -58,6 +56,7 @@ async fn release(app: &App, conn: &mut AsyncPgConnection, run_id: Uuid) -> anyho
             "count": released.len(),
             "letters": letters,
             "no_longer_met": fallen,
+            "extended": extended,
             "officers": words.iter().map(|word| word.officer_id).collect::<Vec<_>>(),
             "legal_basis": note.legal_basis,
         }),

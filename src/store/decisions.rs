@@ -43,6 +43,7 @@ pub async fn ready(conn: &mut AsyncPgConnection, cap: i64) -> Result<Option<Uuid
         "select r.id from runs r
          where r.state = 4
            and not exists (select 1 from undoings u where u.run_id = r.id)
+           and not exists (select 1 from cases c where c.id = r.case_id and c.withdrawn_at is not null)
            and (select count(*) from releases l where l.run_id = r.id and l.officer_id <> r.proposed_by) >= 2
            and ((select count(*) from assignments a where a.run_id = r.id and a.state = 0) <= $1
                 or exists (select 1 from releases l where l.run_id = r.id and l.chief))

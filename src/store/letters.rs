@@ -157,17 +157,22 @@ pub struct OutboxCount {
     pub last_error: Option<String>,
 }
 
-/// The places and times of the evidence that assignments rest on, for their letters.
+/// The places and times of the evidence that assignments rest on, for their letters: what the run of each found, and the
+/// runs that extended it, but none that was undone.
 pub async fn places(
     conn: &mut AsyncPgConnection,
     assignment_ids: &[Uuid],
 ) -> Result<Vec<PlaceRow>, StoreError> {
     Ok(sql_query(
-        "select a.id as assignment_id, v.name as venue_name, p.name as point_name, e.from_at, e.until_at
-         from assignments a
+        "select distinct a.id as assignment_id, v.name as venue_name, p.name as point_name, e.from_at, e.until_at
+         from (select id, visitor, run_id from assignments where id = any($1)
+               union select o.id, o.visitor, n.run_id from assignments o
+               join assignment_events n on n.assignment_id = o.id and n.kind = 3
+               where o.id = any($1)) a
+         join runs r on r.id = a.run_id and r.state <> 6
          join exposures e on e.run_id = a.run_id and e.visitor = a.visitor and e.counted
          join points p on p.id = e.stay_point_id join venues v on v.id = p.venue_id
-         where a.id = any($1) order by a.id, e.from_at",
+         order by a.id, e.from_at",
     )
     .bind::<Array<SqlUuid>, _>(assignment_ids)
     .load(conn)

@@ -14,6 +14,7 @@ diesel::table! {
         last_exposure_at -> Timestamptz,
         expires_at -> Timestamptz,
         run_id -> Nullable<Uuid>,
+        fact_id -> Nullable<Uuid>,
     }
 }
 
@@ -35,6 +36,9 @@ diesel::table! {
         rule -> Nullable<Text>,
         colour_now -> SmallInt,
         review_at -> Nullable<Timestamptz>,
+        days_from_release -> Nullable<Integer>,
+        judge_at -> Nullable<Timestamptz>,
+        awaits -> Nullable<SmallInt>,
     }
 }
 
@@ -184,6 +188,24 @@ diesel::table! {
         via_from_at -> Nullable<Timestamptz>,
         ended_by -> SmallInt,
         rows_apart -> Nullable<SmallInt>,
+    }
+}
+
+diesel::table! {
+    facts_waiting (visitor) {
+        visitor -> Uuid,
+        since -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    health_facts (issuer_id, id) {
+        issuer_id -> Text,
+        id -> Uuid,
+        visitor -> Uuid,
+        kind -> SmallInt,
+        at -> Timestamptz,
+        received_at -> Timestamptz,
     }
 }
 
@@ -736,6 +758,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     devices,
     divisions,
     exposures,
+    facts_waiting,
+    health_facts,
     idempotency_keys,
     imported_days,
     inbox,

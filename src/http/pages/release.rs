@@ -55,6 +55,7 @@ pub(super) async fn list(desk: Desk<Release>, web: Data<Web>) -> Result<HttpResp
         h1 { (title) }
         @if stopped { p { (badge(Tone::Stopped, desk.say("发件已紧急停止", "All letters are stopped"))) } }
         p.small { (desk.say("需要两位放行人员同意，提交人不能放行自己的提案。人数超过上限 ", "It takes two officers, neither of them the proposer. Runs of more than ")) (web.app.config.release_cap) (desk.say(" 的，须有首席放行人员同意。", " people need a chief officer.")) }
+        (super::overdue::block(&web, &desk.view, division).await?)
         @if proposals.is_empty() { p { (desk.say("没有待放行的提案。", "Nothing waits for release.")) } }
         @for proposal in &proposals { (show(&desk, &web, proposal)?) }
     };

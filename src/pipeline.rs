@@ -1,8 +1,8 @@
 //! The flow: one file per arrow, each a step that says what it did.
 
 pub mod batch;
-pub mod deliver;
 pub mod conclude;
+pub mod deliver;
 pub mod dispatch;
 pub mod drain;
 pub mod expire;

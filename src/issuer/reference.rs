@@ -53,6 +53,7 @@ use crate::clock::Clock;
 use crate::config::{IssuerConfig, IssuerScheme};
 use crate::domain::assertion::{self, AUDIENCE, IdentityClaims};
 use crate::domain::rule_pack::Colour;
+use crate::domain::scheme::Scheme;
 use crate::domain::visitor::Visitor;
 
 /// How long an identity assertion is good for.
@@ -72,7 +73,7 @@ struct Platform {
     service: Url,
     /// Under what id the service knows this platform.
     issuer_id: String,
-    scheme: IssuerScheme,
+    scheme: Scheme,
     applications: Applications,
     outgoing: Outgoing,
     /// Rung when a fact has arrived, for whoever sends it on.
@@ -131,7 +132,10 @@ impl Server {
             clock,
             service: config.service_url.clone(),
             issuer_id: config.issuer_id.clone(),
-            scheme: config.scheme,
+            scheme: match config.scheme {
+                IssuerScheme::Three => Scheme::Three,
+                IssuerScheme::Four => Scheme::Four,
+            },
             applications: applications.unwrap_or_default(),
             outgoing: Outgoing::new().context("the client of the service")?,
             told: Notify::new(),

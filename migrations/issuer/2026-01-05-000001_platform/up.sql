@@ -11,6 +11,9 @@ alter table assignments
 -- The newest letter counted until now, and the row kept it.
 update assignments set letter_id = (letter ->> 'id')::uuid,
     ended_at = case when ending > 0 then expires_at end;
+-- Letters of earlier releases say less.
+update assignments set letter = jsonb_build_object('rule', null, 'review_at', null, 'appeal_url', '', 'shown', letter -> 'colour',
+    'end', jsonb_build_object('tests', null, 'check_ins', jsonb_build_array(), 'by_authority', false)) || letter;
 alter table assignments alter column letter_id set not null;
 alter table assignments add constraint assignments_end_is_dated check ((ending = 0) = (ended_at is null));
 

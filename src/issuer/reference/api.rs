@@ -12,10 +12,10 @@ use super::Platform;
 use super::identity::{Identity, InvalidIdentity};
 use super::problem::Problem;
 use super::scheme::{shown, strongest};
-use crate::config::IssuerScheme;
 use crate::domain::letter::Letter;
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour};
+use crate::domain::scheme::Scheme;
 use crate::domain::visitor::Visitor;
 
 /// How many identities one call may name.
@@ -61,7 +61,7 @@ pub(super) async fn colour(
     })))
 }
 
-fn assignment(scheme: IssuerScheme, letter: &Letter) -> Value {
+fn assignment(scheme: Scheme, letter: &Letter) -> Value {
     json!({
         "id": letter.assignment,
         "class": letter.class,

@@ -21,8 +21,8 @@ pub(super) const FACTS_MAX: usize = 500;
 /// The longest body of a list of facts.
 pub(super) const BODY_BYTES_MAX: usize = 256 * 1024;
 
-/// The oldest fact that is taken: longer than any colour hangs on one.
-const AGE_MAX: TimeDelta = TimeDelta::days(60);
+/// The oldest fact that is taken: the service keeps no stay for longer either.
+const AGE_MAX: TimeDelta = TimeDelta::days(28);
 
 /// How far the clock of whoever hands in a fact may be ahead.
 const SKEW: TimeDelta = TimeDelta::minutes(5);
@@ -173,7 +173,7 @@ async fn take(
         .map(|(nth, (id, identity, kind, at))| {
             let identity = identity.map_err(|why| refuse(format!("{name} {nth}: {why}")))?;
             if !is_of_now(at, now) {
-                return Err(refuse(format!("{name} {nth}: `at` must lie within the last 60 days")));
+                return Err(refuse(format!("{name} {nth}: `at` must lie within the last 28 days")));
             }
             Ok(Fact { id, visitor: platform.visitor(&identity), kind, at })
         })

@@ -1,7 +1,7 @@
 //! The two languages of the pages, and the words for what letters say.
 
-use super::scheme::Shown;
 use crate::domain::rule_pack::Class;
+use crate::domain::scheme::Shown;
 use crate::domain::visitor::IdentityKind;
 
 /// A language of the pages.

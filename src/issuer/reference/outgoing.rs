@@ -26,8 +26,8 @@ pub(super) struct Outgoing {
 /// What came back.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    /// The request's own id, which a signed answer repeats.
-    pub(super) asked: String,
+    /// The request's own id.
+    asked: String,
     id: String,
     timestamp: String,
     signatures: String,
@@ -103,11 +103,12 @@ impl Outgoing {
 }
 
 impl Answer {
-    /// Whether the service has signed it, just now.
+    /// Whether the service has signed it, just now, as the answer to this very request: an answer to another one,
+    /// sent again by somebody on the way, is none.
     pub(super) fn is_signed(&self, keys: &IssuerKeys, now: DateTime<Utc>) -> bool {
         let Ok(timestamp) = self.timestamp.parse::<u32>() else { return false };
         let headers = Headers { id: &self.id, timestamp: timestamp.into(), signatures: &self.signatures };
-        keys.verify(&headers, &self.body, now).is_ok()
+        self.id == self.asked && keys.verify(&headers, &self.body, now).is_ok()
     }
 }
 

@@ -7,9 +7,9 @@ use maud::{DOCTYPE, Markup, html};
 use url::Url;
 
 use super::identity::{InvalidIdentity, KINDS};
-use super::scheme::Shown;
 use super::view::View;
 use crate::domain::letter::LetterExposure;
+use crate::domain::scheme::Shown;
 
 /// The first page: who are you? `to` is where somebody wants to go back to.
 pub(super) fn entry(view: &View, wrong: Option<InvalidIdentity>, to: Option<&str>) -> Markup {

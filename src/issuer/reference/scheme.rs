@@ -1,38 +1,21 @@
-//! The colours that this platform shows: three, or four as the national code has them.
+//! What this platform shows for what letters say, in its own scheme of colours.
 
-use serde::Serialize;
-
-use crate::config::IssuerScheme;
 use crate::domain::letter::Letter;
-use crate::domain::rule_pack::{Class, Colour};
+use crate::domain::rule_pack::Colour;
+use crate::domain::scheme::{Scheme, Shown};
 
-/// A colour as it is shown. Ordered by strength.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Shown {
-    Green,
-    Yellow,
-    /// With four colours: a close contact, who would be red with three.
-    Orange,
-    Red,
+/// What the platform shows for one assignment. It follows from class, rule and colour by the scheme of this platform, so
+/// that a service that takes it for another kind of platform changes nothing.
+pub(super) fn shown(scheme: Scheme, letter: &Letter) -> Shown {
+    once_shown(scheme, letter, letter.colour)
 }
 
-/// What the platform shows for one assignment.
-pub(super) fn shown(scheme: IssuerScheme, letter: &Letter) -> Shown {
-    match (letter.colour, scheme, letter.class) {
-        (Colour::Green, ..) => Shown::Green,
-        (Colour::Yellow, ..) => Shown::Yellow,
-        (Colour::Red, IssuerScheme::Four, Class::Close) => Shown::Orange,
-        (Colour::Red, ..) => Shown::Red,
-    }
-}
-
-/// What the platform shows for a colour that an assignment of this letter once had.
-pub(super) fn once_shown(scheme: IssuerScheme, letter: &Letter, colour: Colour) -> Shown {
-    shown(scheme, &Letter { colour, ..letter.clone() })
+/// What it shows for a colour that an assignment of this letter once had.
+pub(super) fn once_shown(scheme: Scheme, letter: &Letter, colour: Colour) -> Shown {
+    scheme.shown(letter.class, colour, letter.rule.as_deref())
 }
 
 /// The strongest of all that is open.
-pub(super) fn strongest<'a>(scheme: IssuerScheme, open: impl Iterator<Item = &'a Letter>) -> Shown {
+pub(super) fn strongest<'a>(scheme: Scheme, open: impl Iterator<Item = &'a Letter>) -> Shown {
     open.map(|letter| shown(scheme, letter)).max().unwrap_or(Shown::Green)
 }

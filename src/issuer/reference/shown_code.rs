@@ -8,8 +8,8 @@ use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::{Signature, Signer, SigningKey};
 use uuid::Uuid;
 
-use super::scheme::Shown;
 use crate::domain::keyring::Key;
+use crate::domain::scheme::Shown;
 use crate::domain::visitor::Visitor;
 
 /// How long a code is good: to find it, to hold it up and to be scanned.

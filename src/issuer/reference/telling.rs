@@ -8,11 +8,11 @@ use super::scheme::{once_shown, shown, strongest};
 use super::standing::Ending;
 use super::store::{Code, Told};
 use super::words;
-use crate::config::IssuerScheme;
 use crate::domain::letter::Letter;
+use crate::domain::scheme::Scheme;
 
 /// What a code shows and on what grounds, in the form of GB/T 38963's answers here.
-pub(super) fn standing(scheme: IssuerScheme, code: &Code) -> Value {
+pub(super) fn standing(scheme: Scheme, code: &Code) -> Value {
     let open = code.open.iter().map(|one| ground(scheme, &one.letter, &one.steps));
     let past = code.past.iter().map(|one| {
         let mut ground = ground(scheme, &one.letter, &one.steps);
@@ -31,7 +31,7 @@ pub(super) fn standing(scheme: IssuerScheme, code: &Code) -> Value {
     })
 }
 
-fn ground(scheme: IssuerScheme, letter: &Letter, steps: &[Told]) -> Value {
+fn ground(scheme: Scheme, letter: &Letter, steps: &[Told]) -> Value {
     let both = |chinese: &str, english: &str| json!({ "zh": chinese, "en": english });
     let (zh, en) = (Language::Chinese, Language::English);
     let befores = std::iter::once(None).chain(steps.iter().map(Some));

@@ -1,20 +1,22 @@
 //! What ends an assignment, and how it came to what it is, in plain words.
 
 use super::language::Language;
-use super::scheme::{Shown, once_shown};
+use super::scheme::once_shown;
 use super::standing::Ending;
 use super::store::Told;
-use crate::config::IssuerScheme;
 use crate::domain::letter::{Letter, LetterKind};
-use crate::domain::rule_pack::{CheckIns, Colour, EndConditions, Tests};
+use crate::domain::rule_pack::{CheckIns, Colour, EndConditions, Tests, TimeStep};
+use crate::domain::scheme::Scheme;
+use crate::domain::scheme::Shown;
 
 /// What ends it before its days are over: one sentence for each way.
 pub(super) fn ends(language: Language, end: &EndConditions) -> Vec<String> {
     let mut all = Vec::new();
-    all.extend(end.tests.as_ref().map(|tests| negative_tests(language, tests)));
+    all.extend(end.tests.iter().chain(&end.or_tests).map(|tests| negative_tests(language, tests)));
     if !end.check_ins.is_empty() {
         all.push(check_ins(language, &end.check_ins));
     }
+    all.extend(end.steps.iter().map(|step| time_step(language, step)));
     if end.by_authority {
         let words = language.text(
             "主管部门的证明（如出院证明、解除隔离证明）送达后",
@@ -51,13 +53,26 @@ fn negative_tests(language: Language, tests: &Tests) -> String {
     }
 }
 
-fn check_ins(language: Language, check_ins: &[CheckIns]) -> String {
-    let colour = |colour| match (language, colour) {
+fn time_step(language: Language, step: &TimeStep) -> String {
+    let (days, to) = (step.after_days, colour_name(language, step.colour));
+    match language {
+        Language::Chinese => format!("满 {days} 天后 → {to}"),
+        Language::English => format!("after {} days → {to}", number(days)),
+    }
+}
+
+/// A colour within a sentence.
+fn colour_name(language: Language, colour: Colour) -> &'static str {
+    match (language, colour) {
         (Language::Chinese, colour) => language.colour(plain(colour)),
         (Language::English, Colour::Green) => "green",
         (Language::English, Colour::Yellow) => "yellow",
         (Language::English, Colour::Red) => "red",
-    };
+    }
+}
+
+fn check_ins(language: Language, check_ins: &[CheckIns]) -> String {
+    let colour = |colour| colour_name(language, colour);
     let step = |first: bool, CheckIns { count, colour: to }: &CheckIns| match (language, first) {
         (Language::Chinese, true) => format!("连续 {count} 天健康打卡 → {}", colour(*to)),
         (Language::Chinese, false) => format!("连续 {count} 天 → {}", colour(*to)),
@@ -88,7 +103,7 @@ fn plain(colour: Colour) -> Shown {
 /// One step of a history, without its date. `before` is what was shown until then.
 pub(super) fn step(
     language: Language,
-    scheme: IssuerScheme,
+    scheme: Scheme,
     letter: &Letter,
     before: Option<&Told>,
     told: &Told,
@@ -138,14 +153,18 @@ mod tests {
             CheckIns { count: 7, colour: Colour::Yellow },
             CheckIns { count: 14, colour: Colour::Green },
         ];
-        let end = EndConditions { tests: Some(tests), check_ins, by_authority: true };
+        let steps = vec![TimeStep { after_days: 14, colour: Colour::Yellow }];
+        let end =
+            EndConditions { tests: Some(tests), or_tests: vec![], check_ins, steps, by_authority: true };
         let english = ends(Language::English, &end);
         assert_eq!(english[0], "two negative tests at least 24 hours apart within three days");
         assert_eq!(english[1], "7 daily check-ins → yellow, 14 → green");
-        assert!(english[2].starts_with("by certificate of discharge"));
+        assert_eq!(english[2], "after 14 days → yellow");
+        assert!(english[3].starts_with("by certificate of discharge"));
         let chinese = ends(Language::Chinese, &end);
         assert_eq!(chinese[0], "3 天内 2 次检测结果为阴性，每两次至少间隔 24 小时");
         assert_eq!(chinese[1], "连续 7 天健康打卡 → 黄码，连续 14 天 → 绿码");
+        assert_eq!(chinese[2], "满 14 天后 → 黄码");
         assert!(ends(Language::English, &EndConditions::default()).is_empty());
         let late = Tests { count: 1, apart_hours: 0, within_days: None, after_days: Some(14) };
         let late = EndConditions { tests: Some(late), ..EndConditions::default() };

@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, PreEscaped, html};
 
 use super::{class_of, layout, shape, slot, time};
-use crate::config::IssuerScheme;
 use crate::domain::letter::Letter;
-use crate::issuer::reference::scheme::{Shown, shown, strongest};
+use crate::domain::scheme::Scheme;
+use crate::domain::scheme::Shown;
+use crate::issuer::reference::scheme::{shown, strongest};
 use crate::issuer::reference::store::{Asked, Code, Ground, Past, Told};
 use crate::issuer::reference::view::View;
 use crate::issuer::reference::words;
@@ -14,7 +15,7 @@ use crate::issuer::reference::words;
 /// What somebody sees of themselves.
 pub(in crate::issuer::reference) struct Own<'a> {
     pub(in crate::issuer::reference) code: &'a Code,
-    pub(in crate::issuer::reference) scheme: IssuerScheme,
+    pub(in crate::issuer::reference) scheme: Scheme,
     /// Who asked to show the code, the latest first, with the names of the applications.
     pub(in crate::issuer::reference) asked: &'a [Asked],
     /// When they last said how they are.
@@ -80,7 +81,7 @@ fn status(view: &View, colour: Shown, now: DateTime<Utc>) -> Markup {
     }
 }
 
-fn reason(view: &View, scheme: IssuerScheme, ground: &Ground) -> Markup {
+fn reason(view: &View, scheme: Scheme, ground: &Ground) -> Markup {
     let t = |zh, en| view.language.text(zh, en);
     let letter = &ground.letter;
     let colour = shown(scheme, letter);
@@ -149,7 +150,7 @@ fn appeal(view: &View, letter: &Letter) -> Markup {
     }
 }
 
-fn history(view: &View, scheme: IssuerScheme, letter: &Letter, steps: &[Told]) -> Markup {
+fn history(view: &View, scheme: Scheme, letter: &Letter, steps: &[Told]) -> Markup {
     let befores = std::iter::once(None).chain(steps.iter().map(Some));
     html! {
         @if !steps.is_empty() {
@@ -169,7 +170,7 @@ fn history(view: &View, scheme: IssuerScheme, letter: &Letter, steps: &[Told]) -
 }
 
 /// What has ended: how and why, but no longer where.
-fn past(view: &View, scheme: IssuerScheme, past: &Past) -> Markup {
+fn past(view: &View, scheme: Scheme, past: &Past) -> Markup {
     let t = |zh, en| view.language.text(zh, en);
     let letter = &past.letter;
     html! {

@@ -306,6 +306,25 @@ impl FairConfig {
     }
 }
 
+/// How many colours the codes of an issuing system have.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IssuerScheme {
+    /// Green, yellow, red.
+    Three,
+    /// Green, yellow, orange for close contacts, red.
+    Four,
+}
+
+fn issuer_id(text: &str) -> Result<String, &'static str> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let fits = (2..=32).contains(&text.len()) && text.bytes().all(plain);
+    if fits { Ok(text.to_owned()) } else { Err("2 to 32 lower-case letters, digits and hyphens") }
+}
+
+fn duration_or_zero(text: &str) -> Result<Duration, humantime::DurationError> {
+    if text == "0" { Ok(Duration::ZERO) } else { humantime::parse_duration(text) }
+}
+
 /// What the reference issuing system is told at the start.
 #[derive(clap::Args, Clone, Debug)]
 pub struct IssuerConfig {
@@ -324,6 +343,24 @@ pub struct IssuerConfig {
     /// The place-code service that visitors are sent back to.
     #[arg(long, env, default_value = "http://127.0.0.1:8080/")]
     pub service_url: Url,
+
+    /// The id under which the service knows this issuing system.
+    #[arg(long, env, default_value = "health-code", value_parser = issuer_id)]
+    pub issuer_id: String,
+
+    /// How many colours a code has: three, or four, where close contacts are orange and not red.
+    #[arg(long, env, value_enum, default_value = "three")]
+    pub scheme: IssuerScheme,
+
+    /// How often letters are fetched from the service, where it cannot call this system; 0 leaves it to the service
+    /// to send them.
+    #[arg(long, env, default_value = "0s", value_parser = duration_or_zero)]
+    pub pull_every: Duration,
+
+    /// The file of other systems that may show or check codes: one table `[[application]]` for each. Nobody else
+    /// may.
+    #[arg(long, env)]
+    pub applications_file: Option<PathBuf>,
 
     /// A file that shifts the clock, with which the demo plays two weeks in a minute.
     #[arg(long, env, hide = true)]

@@ -126,6 +126,7 @@ impl Stage {
             ("ISSUER_DATABASE_URL", &issuer_database),
             ("ISSUER_KEYS_FILE", &issuer_keys),
             ("ISSUER_BIND", issuer_bind),
+            ("ISSUER_ID", ISSUER),
             ("SERVICE_URL", self.public_url.as_str()),
         ];
         let shift_file = text(&self.house.clock_shift_file());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use placecode::clock::Clock;
-use placecode::config::IssuerConfig;
+use placecode::config::{IssuerConfig, IssuerScheme};
 use placecode::domain::letter::{ENVELOPE, Envelope, Letter, LetterExposure, LetterKind};
 use placecode::domain::rule_pack::{Class, Colour, EndConditions};
 use placecode::domain::scheme::Shown;
@@ -46,6 +46,10 @@ impl Platform {
             issuer_keys_file: PathBuf::new(),
             issuer_bind: "127.0.0.1:0".parse().unwrap(),
             service_url: SERVICE.parse().unwrap(),
+            issuer_id: "health-code".to_owned(),
+            scheme: IssuerScheme::Three,
+            pull_every: Duration::ZERO,
+            applications_file: None,
         };
         let server = Server::start(&config, keys.clone(), clock.clone()).await.unwrap();
         let url = format!("http://{}/", server.address()).parse().unwrap();

@@ -316,6 +316,11 @@ pub struct IssuerConfig {
     #[arg(long, env, default_value = "http://127.0.0.1:8080/")]
     pub service_url: Url,
 
+    /// What the issuing system has agreed with those of other divisions: a file, see docs/jurisdictions.md. Without it,
+    /// it takes no hand-over from anybody.
+    #[arg(long, env)]
+    pub border_file: Option<PathBuf>,
+
     /// A file that shifts the clock, with which the demo plays two weeks in a minute.
     #[arg(long, env, hide = true)]
     pub clock_shift_file: Option<PathBuf>,

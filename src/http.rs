@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod agreements;
 pub mod alarms;
 pub mod appender;
 pub mod applicants;
@@ -22,6 +23,7 @@ pub mod door;
 pub mod duplicates;
 pub mod error;
 pub mod follow;
+pub mod hand_overs;
 pub mod health;
 pub mod identities;
 pub mod inspections;

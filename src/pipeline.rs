@@ -6,6 +6,7 @@ pub mod drain;
 pub mod expire;
 pub mod find;
 pub mod follow_up;
+pub mod hand_over;
 pub mod measure;
 pub mod pack;
 pub mod post;

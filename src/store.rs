@@ -1,7 +1,9 @@
 //! Postgres: one file per group of tables, SQL and rows, nothing else.
 
 pub mod access;
+pub mod agreements;
 pub mod alarms;
+pub mod aliases;
 pub mod assignments;
 pub mod audit;
 pub mod backward;
@@ -9,12 +11,14 @@ pub mod cards;
 pub mod case_lists;
 pub mod cases;
 pub mod codes;
+pub mod controls;
 pub mod coverage;
 pub mod decisions;
 pub mod differences;
 pub mod divisions;
 pub mod facts;
 pub mod findings;
+pub mod hand_overs;
 pub mod idempotency;
 pub mod imports;
 pub mod inbox;

@@ -5,6 +5,7 @@
 //! [`api`]. How letters that arrive late, twice or in disorder are told apart stands in [`standing`].
 
 mod api;
+mod border;
 mod channel;
 mod identity;
 mod keys;
@@ -31,6 +32,7 @@ use chrono::TimeDelta;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use self::border::{Aliases, Border};
 use self::identity::Identity;
 pub use self::keys::{InvalidIssuerKeys, IssuerKeys};
 use self::store::Store;
@@ -55,6 +57,7 @@ struct Platform {
     store: Store,
     clock: Clock,
     service: Url,
+    border: Border,
 }
 
 impl Platform {
@@ -63,8 +66,9 @@ impl Platform {
         Visitor::of(self.keys.visitor_key().bytes(), identity.kind, &identity.number)
     }
 
-    /// An assertion that the person before us is this visitor, with the colour that their code shows now.
-    fn vouch(&self, visitor: Visitor, colour: Option<Colour>) -> String {
+    /// An assertion that the person before us is this visitor, with the colour that their code shows now, and with
+    /// what other systems call that person.
+    fn vouch(&self, visitor: Visitor, colour: Option<Colour>, aliases: Aliases) -> String {
         let now = self.clock.now();
         let claims = IdentityClaims {
             sub: visitor.to_hex(),
@@ -74,6 +78,7 @@ impl Platform {
             colour: colour.map(|colour| api::word(&colour)),
             colour_at: colour.map(|_| now.timestamp()),
             division: None,
+            aliases,
         };
         assertion::sign(&claims, self.keys.channel(), self.keys.channel_key())
     }
@@ -102,7 +107,8 @@ impl Server {
     pub async fn start(config: &IssuerConfig, keys: IssuerKeys, clock: Clock) -> anyhow::Result<Self> {
         let store = Store::open(&config.issuer_database_url).await.context("--issuer-database-url")?;
         let service = config.service_url.clone();
-        let platform = web::Data::new(Platform { keys, store, clock, service });
+        let border = Border::read(config.border_file.as_deref())?;
+        let platform = web::Data::new(Platform { keys, store, clock, service, border });
         let shared = platform.clone();
         let server = HttpServer::new(move || {
             App::new().app_data(shared.clone()).wrap(headers()).configure(routes::routes)

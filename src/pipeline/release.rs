@@ -6,7 +6,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection};
 use uuid::Uuid;
 
 use super::post::{Note, post};
-use super::{ACTOR, Outcome};
+use super::{ACTOR, Outcome, hand_over};
 use crate::app::App;
 use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
@@ -38,6 +38,7 @@ async fn release(app: &App, conn: &mut AsyncPgConnection, run_id: Uuid) -> anyho
     assignments::advance(conn, &twice, AssignmentState::Withdrawn, ACTOR, "already open by another run", now)
         .await?;
     let proposed = assignments::ids_of_run(conn, run_id, AssignmentState::Proposed).await?;
+    let proposed = hand_over::turn_aside(app, conn, &run, &proposed, now).await?;
     let released = assignments::advance(
         conn,
         &proposed,

@@ -6,8 +6,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{
-    Outcome, dispatch, drain, expire, follow_up, measure, pack, propose, release, trace, watch as alarms,
-    withdraw,
+    Outcome, dispatch, drain, expire, follow_up, hand_over, measure, pack, propose, release, trace,
+    watch as alarms, withdraw,
 };
 use crate::app::App;
 
@@ -28,6 +28,8 @@ pub enum Step {
     Withdraw,
     /// Outbox to issuing systems.
     Dispatch,
+    /// Hand-overs to the systems of other divisions.
+    HandOver,
     /// What has ended is gone.
     Expire,
     /// Counts by hour to the judgement of each point's use.
@@ -40,7 +42,7 @@ pub enum Step {
 
 impl Step {
     /// All of them, in the order of the flow.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Drain,
         Self::Trace,
         Self::FollowUp,
@@ -48,6 +50,7 @@ impl Step {
         Self::Release,
         Self::Withdraw,
         Self::Dispatch,
+        Self::HandOver,
         Self::Expire,
         Self::Measure,
         Self::Watch,
@@ -64,6 +67,7 @@ impl Step {
             Self::Release => release::step(app).await,
             Self::Withdraw => withdraw::step(app).await,
             Self::Dispatch => dispatch::step(app).await,
+            Self::HandOver => hand_over::step(app).await,
             Self::Expire => expire::step(app).await,
             Self::Measure => measure::step(app).await,
             Self::Watch => alarms::step(app).await,
@@ -80,6 +84,7 @@ impl Step {
             Self::Release => "release",
             Self::Withdraw => "withdraw",
             Self::Dispatch => "dispatch",
+            Self::HandOver => "hand-over",
             Self::Expire => "expire",
             Self::Measure => "measure",
             Self::Watch => "watch",
@@ -114,7 +119,7 @@ impl Step {
             Self::Trace | Self::Propose | Self::Release | Self::Withdraw | Self::Dispatch => {
                 Duration::from_millis(250)
             }
-            Self::FollowUp => Duration::from_secs(1),
+            Self::FollowUp | Self::HandOver => Duration::from_secs(1),
             Self::Expire => Duration::from_secs(10),
             Self::Watch => Duration::from_secs(15),
             Self::Measure | Self::Pack => Duration::from_secs(60),

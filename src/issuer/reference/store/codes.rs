@@ -13,6 +13,7 @@ use crate::domain::letter::Letter;
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::visitor::Visitor;
+use crate::issuer::reference::border::with_measures;
 use crate::issuer::reference::schema::{assignments, visitors};
 use crate::issuer::reference::standing::Ending;
 
@@ -67,6 +68,7 @@ impl Store {
             .await?;
         let open = rows.into_iter().map(serde_json::from_value).collect::<Result<Vec<Letter>, _>>();
         let open = open.map_err(|error| diesel::result::Error::DeserializationError(error.into()))?;
+        let open = with_measures(&mut connection, visitor, now, open).await?;
         let colour = open.iter().map(|letter| letter.colour).max().unwrap_or(Colour::Green);
         Ok(Code { colour, sequence: sequence.unwrap_or(0), open })
     }

@@ -22,6 +22,7 @@ impl Store {
         let bare = "delete from visitors as v
             where not exists (select from assignments as a where a.visitor = v.visitor)";
         diesel::sql_query(bare).execute(&mut connection).await?;
+        crate::issuer::reference::border::forget(&mut connection, now).await?;
         Ok(gone)
     }
 }

@@ -361,6 +361,10 @@ pub struct IssuerConfig {
     /// may.
     #[arg(long, env)]
     pub applications_file: Option<PathBuf>,
+    /// What the issuing system has agreed with those of other divisions: a file, see docs/jurisdictions.md. Without it,
+    /// it takes no hand-over from anybody.
+    #[arg(long, env)]
+    pub border_file: Option<PathBuf>,
 
     /// A file that shifts the clock, with which the demo plays two weeks in a minute.
     #[arg(long, env, hide = true)]

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod agreements;
 pub mod alarms;
 pub mod appender;
 pub mod applicants;
@@ -25,6 +26,7 @@ pub mod error;
 pub mod facts;
 pub mod escalations;
 pub mod follow;
+pub mod hand_overs;
 pub mod health;
 pub mod identities;
 pub mod inspections;

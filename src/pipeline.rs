@@ -9,6 +9,7 @@ pub mod expire;
 pub mod extend;
 pub mod find;
 pub mod follow_up;
+pub mod hand_over;
 pub mod measure;
 pub mod pack;
 pub mod post;

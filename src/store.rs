@@ -1,7 +1,9 @@
 //! Postgres: one file per group of tables, SQL and rows, nothing else.
 
 pub mod access;
+pub mod agreements;
 pub mod alarms;
+pub mod aliases;
 pub mod assignments;
 pub mod audit;
 pub mod backward;
@@ -10,6 +12,7 @@ pub mod case_lists;
 pub mod cases;
 pub mod circuits;
 pub mod codes;
+pub mod controls;
 pub mod coverage;
 pub mod decisions;
 pub mod differences;
@@ -19,6 +22,7 @@ pub mod feed;
 pub mod findings;
 pub mod grounds;
 pub mod health_facts;
+pub mod hand_overs;
 pub mod idempotency;
 pub mod imports;
 pub mod inbox;

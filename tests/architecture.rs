@@ -32,8 +32,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("http", &["domain", "app", "config", "clock", "password", "store", "intake", "posters"]),
 ];
 
-/// The files of `pipeline` that talk to an issuing system: one sends letters, one compares what both sides hold.
-const TALK: &[&str] = &["src/pipeline/dispatch.rs", "src/pipeline/reconcile.rs"];
+/// The files of `pipeline` that talk to other systems: those that send letters and hand-overs, and the one that
+/// compares what both sides hold.
+const TALK: &[&str] =
+    &["src/pipeline/dispatch.rs", "src/pipeline/hand_over/send.rs", "src/pipeline/reconcile.rs"];
 
 struct Source {
     path: String,

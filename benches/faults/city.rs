@@ -130,6 +130,7 @@ impl City {
             colour: None,
             colour_at: None,
             division: None,
+            aliases: std::collections::BTreeMap::new(),
         };
         sign(&claims, CHANNEL, &self.channel)
     }

@@ -2,6 +2,8 @@
 //!
 //! One algorithm, checked by name, so that there is nothing to negotiate and nothing to downgrade.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use ed25519_dalek::{Signature, Signer, SigningKey, Verifier, VerifyingKey};
@@ -47,7 +49,23 @@ pub struct IdentityClaims {
     /// Where the person lives, where the channel tells it: six digits (GB/T 2260), nothing finer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub division: Option<String>,
+    /// What other systems call the person: by the name of a key that two of them share, the pseudonym under that key, 32
+    /// hexadecimal digits. The channel alone can make it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, String>,
 }
+
+/// What another system calls somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// The name of the key.
+    pub key: String,
+    /// The pseudonym under it.
+    pub person: Visitor,
+}
+
+/// How many aliases of one person are taken.
+pub const ALIASES_MAX: usize = 8;
 
 /// Whom a channel has verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,10 +175,20 @@ pub fn verify_identity(
     key: &VerifyingKey,
     now: DateTime<Utc>,
 ) -> Result<Identified, InvalidAssertion> {
+    verify_person(text, key, now).map(|(identified, _aliases)| identified)
+}
+
+/// The same, with what other systems call the person.
+pub fn verify_person(
+    text: &str,
+    key: &VerifyingKey,
+    now: DateTime<Utc>,
+) -> Result<(Identified, Vec<Alias>), InvalidAssertion> {
     let claims: IdentityClaims = verify(text, key)?;
     check(&claims.aud, claims.iat, claims.exp, now)?;
     let visitor = Visitor::from_hex(&claims.sub).ok_or(InvalidAssertion::Subject)?;
-    Ok(Identified { visitor, colour: claims.known_colour(), residence: claims.residence() })
+    let identified = Identified { visitor, colour: claims.known_colour(), residence: claims.residence() };
+    Ok((identified, claims.aliases()))
 }
 
 impl IdentityClaims {
@@ -180,6 +208,17 @@ impl IdentityClaims {
         let division = self.division.as_deref()?.parse().ok();
         let division = division.filter(|division| *division != Division::COUNTRY)?;
         Some(Residence { division, told_at: DateTime::from_timestamp(self.iat, 0)? })
+    }
+
+    /// The aliases. What is none is left out: a scan does not hang on it.
+    fn aliases(&self) -> Vec<Alias> {
+        let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+        let is_name = |key: &str| (2..=32).contains(&key.len()) && key.bytes().all(plain);
+        let read = |(key, person): (&String, &String)| {
+            let person = Visitor::from_hex(person).filter(|_| is_name(key))?;
+            Some(Alias { key: key.clone(), person })
+        };
+        self.aliases.iter().filter_map(read).take(ALIASES_MAX).collect()
     }
 }
 
@@ -241,6 +280,7 @@ mod tests {
             colour: None,
             colour_at: None,
             division: None,
+            aliases: BTreeMap::new(),
         }
     }
 
@@ -286,6 +326,24 @@ mod tests {
         {
             assert_eq!(told(odd), None, "{odd:?}");
         }
+    }
+
+    #[test]
+    fn a_channel_may_tell_what_others_call_somebody_and_an_odd_name_harms_nothing() {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let hex = Visitor::from_uuid(Uuid::from_u128(9)).to_hex();
+        let told = |aliases: &[(&str, &str)]| {
+            let aliases =
+                aliases.iter().map(|(key, person)| ((*key).to_owned(), (*person).to_owned())).collect();
+            let text = sign(&IdentityClaims { aliases, ..claims() }, "health-code", &key);
+            verify_person(&text, &key.verifying_key(), now()).unwrap().1
+        };
+        let person = Visitor::from_uuid(Uuid::from_u128(9));
+        assert_eq!(told(&[("henan-hubei", &hex)]), [Alias { key: "henan-hubei".into(), person }]);
+        assert_eq!(told(&[("", &hex), ("Henan", &hex), ("x\u{0}y", &hex), ("henan", "9")]), []);
+        let names: Vec<String> = (10..30).map(|n| format!("key-{n}")).collect();
+        let many: Vec<(&str, &str)> = names.iter().map(|name| (&**name, &*hex)).collect();
+        assert_eq!(told(&many[..12]).len(), ALIASES_MAX);
     }
 
     #[test]

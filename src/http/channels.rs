@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::error::ApiError;
 use super::web::Web;
 use super::write::Write;
-use crate::domain::assertion::{Identified, signer_of, verify_identity};
+use crate::domain::assertion::{Identified, signer_of, verify_person};
 use crate::domain::token::VisitorToken;
 use crate::store::residences::Told;
 
@@ -50,9 +50,10 @@ pub async fn vouch(web: &Web, assertion: &str) -> Result<VisitorToken, ApiError>
     let channels = web.channels(std::slice::from_ref(&channel)).await?;
     let key = channels.keys.get(&channel).ok_or(UNKNOWN)?;
     let now = web.now();
-    let Identified { visitor, colour, residence } = verify_identity(assertion, key, now).map_err(refused)?;
-    if let Some(residence) = residence {
-        web.residences.tell(Told { visitor, residence, channel: channel.clone() });
+    let (identified, aliases) = verify_person(assertion, key, now).map_err(refused)?;
+    let Identified { visitor, colour, residence } = identified;
+    if residence.is_some() || !aliases.is_empty() {
+        web.residences.tell(Told { visitor, residence, aliases, channel: channel.clone(), heard_at: now });
     }
     let life = TimeDelta::from_std(web.app.config.visitor_token_life).unwrap_or(TimeDelta::hours(1));
     Ok(VisitorToken { visitor, channel, expires_at: now + life, colour })

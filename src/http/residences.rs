@@ -1,12 +1,13 @@
-//! Where visitors live, on its way from a channel's assertion to Postgres: beside the answer, never before it.
+//! Where visitors live and what other systems call them, on its way from a channel's assertion to Postgres: beside the
+//! answer, never before it.
 
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use crate::app::App;
-use crate::store::StoreError;
 use crate::store::residences::{self, Told};
+use crate::store::{StoreError, aliases};
 
 /// How many words wait at the most. What comes beyond it is let go, and told again with the visitor's next token.
 const WAITING_MAX: usize = 16_384;
@@ -57,7 +58,8 @@ async fn work(app: App, mut receiver: mpsc::Receiver<Told>) {
 async fn write(app: &App, batch: &[Told]) -> Result<(), StoreError> {
     let written = async {
         let mut conn = app.store.conn().await?;
-        residences::keep(&mut conn, batch).await.map(|_count| ())
+        residences::keep(&mut conn, batch).await?;
+        aliases::keep(&mut conn, batch).await
     };
     let late = |late: tokio::time::error::Elapsed| StoreError::Busy(late.to_string());
     tokio::time::timeout(PATIENCE, written).await.map_err(late)?

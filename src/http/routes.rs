@@ -21,6 +21,8 @@ use super::{
     venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
     accounts, admin, alarms, applicants, assignments, audit, backward, cases, categories, channels, codes,
     comparisons, contacts, coverage, duplicates, facts, health, inspections, issuers, letters, organisations,
+    accounts, admin, agreements, alarms, applicants, audit, backward, cases, categories, channels, codes,
+    comparisons, contacts, coverage, duplicates, hand_overs, health, inspections, letters, organisations,
     posters, register_export, reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions,
     trial, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
 };
@@ -147,6 +149,11 @@ pub const API: &[Route] = &[
     (Method::PUT, "/v1/issuers/{id}", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/issuers/{id}/disabling", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/issuers/{id}/enabling", Access::Roles(may::Administer::ROLES)),
+    (Method::PUT, "/v1/agreements/{id}", Access::Roles(may::Administer::ROLES)),
+    (Method::GET, "/v1/agreements/{id}", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/agreements/{id}/again", Access::Roles(may::Administer::ROLES)),
+    (Method::GET, "/v1/hand-overs", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::POST, "/v1/issuers/{issuer}/controls", Access::Issuer),
     (Method::POST, "/v1/rule-packs", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/rule-packs/trial", Access::Roles(may::TryPacks::ROLES)),
     (Method::GET, "/v1/audit", Access::Roles(may::ReadAudit::ROLES)),
@@ -228,6 +235,8 @@ pub fn api(config: &mut ServiceConfig) {
             .configure(reports::routes)
             .configure(administration)
             .configure(trial::routes)
+            .configure(agreements::routes)
+            .configure(hand_overs::routes)
             .service(audit::read_audit),
     );
 }

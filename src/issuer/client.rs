@@ -1,5 +1,7 @@
 //! Sends one envelope to one issuing system and says what came of it.
 
+pub mod peer;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};

@@ -7,6 +7,7 @@
 
 mod api;
 mod applications;
+mod border;
 mod channel;
 mod facts;
 pub mod gb38963;
@@ -46,6 +47,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
 use self::applications::Applications;
+use self::border::{Aliases, Border};
 use self::identity::Identity;
 pub use self::keys::{InvalidIssuerKeys, IssuerKeys};
 use self::outgoing::Outgoing;
@@ -79,6 +81,7 @@ struct Platform {
     outgoing: Outgoing,
     /// Rung when a fact has arrived, for whoever sends it on.
     told: Notify,
+    border: Border,
 }
 
 impl Platform {
@@ -87,8 +90,9 @@ impl Platform {
         Visitor::of(self.keys.visitor_key().bytes(), identity.kind, &identity.number)
     }
 
-    /// An assertion that the person before us is this visitor, with the colour that their code shows now.
-    fn vouch(&self, visitor: Visitor, colour: Option<Colour>) -> String {
+    /// An assertion that the person before us is this visitor, with the colour that their code shows now, and with
+    /// what other systems call that person.
+    fn vouch(&self, visitor: Visitor, colour: Option<Colour>, aliases: Aliases) -> String {
         let now = self.clock.now();
         let claims = IdentityClaims {
             sub: visitor.to_hex(),
@@ -98,6 +102,7 @@ impl Platform {
             colour: colour.map(|colour| api::word(&colour)),
             colour_at: colour.map(|_| now.timestamp()),
             division: None,
+            aliases,
         };
         assertion::sign(&claims, self.keys.channel(), self.keys.channel_key())
     }
@@ -140,6 +145,7 @@ impl Server {
             applications: applications.unwrap_or_default(),
             outgoing: Outgoing::new().context("the client of the service")?,
             told: Notify::new(),
+            border: Border::read(config.border_file.as_deref())?,
         });
         let shared = platform.clone();
         let server = HttpServer::new(move || {

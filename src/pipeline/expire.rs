@@ -19,7 +19,7 @@ use crate::domain::letter::LetterKind;
 use crate::domain::scan::LATE_MAX;
 use crate::store::retention::{self, Sighting};
 use crate::store::{
-    access, assignments, audit, cards, cases, health_facts, idempotency, partitions, residences, usage,
+    access, assignments, audit, cards, cases, hand_overs, health_facts, idempotency, partitions, residences, usage,
 };
 
 /// How many days ahead partitions are made.
@@ -58,7 +58,8 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
         let counts = usage::drop_before(&mut conn, now - Days::new(COUNTS_DAYS), COUNTS_MAX).await?;
         // Where somebody lives is of no use without that person's scans.
         let kept_from = now - Days::new(app.config.retention_days.into());
-        let homes = residences::expire(&mut conn, kept_from, COUNTS_MAX).await?;
+        let homes = residences::expire(&mut conn, kept_from, COUNTS_MAX).await?
+            + hand_overs::expire_all(&mut conn, kept_from, now, COUNTS_MAX).await?;
         let facts = health_facts::expire(&mut conn, kept_from, COUNTS_MAX).await?;
         (drop_days(app, &mut conn, now).await?, counts + homes + facts)
     } else {

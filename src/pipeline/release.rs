@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::post::{Note, post};
-use super::{ACTOR, Outcome, extend};
+use super::{ACTOR, Outcome, extend, hand_over};
 use crate::app::App;
 use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
@@ -63,6 +63,7 @@ async fn let_go(
     let fallen = withdraw_fallen(app, conn, run, &case.authority, &legal_basis, now).await?;
     let extended = extend::step_in_release(app, conn, run, now).await?;
     let proposed = assignments::ids_of_run(conn, run.id, AssignmentState::Proposed).await?;
+    let proposed = hand_over::turn_aside(app, conn, run, &proposed, now).await?;
     let released = assignments::advance(
         conn,
         &proposed,

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{
-    Outcome, conclude, dispatch, drain, expire, follow_up, measure, pack, propose, reconcile, release, trace,
+    Outcome, conclude, dispatch, drain, expire, follow_up, hand_over, measure, pack, propose, reconcile, release, trace,
     watch as alarms, withdraw,
 };
 use crate::app::App;
@@ -32,6 +32,8 @@ pub enum Step {
     Dispatch,
     /// What issuing systems hold to letters that mend it, and new systems filled.
     Reconcile,
+    /// Hand-overs to the systems of other divisions.
+    HandOver,
     /// What has ended is gone.
     Expire,
     /// Counts by hour to the judgement of each point's use.
@@ -44,7 +46,7 @@ pub enum Step {
 
 impl Step {
     /// All of them, in the order of the flow.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Drain,
         Self::Trace,
         Self::FollowUp,
@@ -54,6 +56,7 @@ impl Step {
         Self::Conclude,
         Self::Dispatch,
         Self::Reconcile,
+        Self::HandOver,
         Self::Expire,
         Self::Measure,
         Self::Watch,
@@ -72,6 +75,7 @@ impl Step {
             Self::Conclude => conclude::step(app).await,
             Self::Dispatch => dispatch::step(app).await,
             Self::Reconcile => reconcile::step(app).await,
+            Self::HandOver => hand_over::step(app).await,
             Self::Expire => expire::step(app).await,
             Self::Measure => measure::step(app).await,
             Self::Watch => alarms::step(app).await,
@@ -90,6 +94,7 @@ impl Step {
             Self::Conclude => "conclude",
             Self::Dispatch => "dispatch",
             Self::Reconcile => "reconcile",
+            Self::HandOver => "hand-over",
             Self::Expire => "expire",
             Self::Measure => "measure",
             Self::Watch => "watch",
@@ -126,7 +131,7 @@ impl Step {
             Self::Trace | Self::Propose | Self::Release | Self::Withdraw | Self::Dispatch => {
                 Duration::from_millis(250)
             }
-            Self::FollowUp | Self::Conclude | Self::Reconcile => Duration::from_secs(1),
+            Self::FollowUp | Self::Conclude | Self::Reconcile | Self::HandOver => Duration::from_secs(1),
             Self::Expire => Duration::from_secs(10),
             Self::Watch => Duration::from_secs(15),
             Self::Measure | Self::Pack => Duration::from_secs(60),

@@ -11,7 +11,7 @@ use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
 use crate::domain::numbered::Numbered;
 use crate::store::assignments::AssignmentRow;
-use crate::store::{assignments, audit, cases, decisions, grounds, runs, undoings};
+use crate::store::{assignments, audit, cases, decisions, grounds, hand_overs, runs, undoings};
 
 /// Undoes one withdrawn case, or else one run of a case that was corrected.
 pub async fn step(app: &App) -> anyhow::Result<Outcome> {
@@ -34,6 +34,7 @@ async fn withdraw(app: &App, conn: &mut AsyncPgConnection, case_id: Uuid) -> any
     let living = grounds::living_of_case(conn, case_id).await?;
     let reason = case.withdrawal_reason.unwrap_or_default();
     let counts = take_back(app, conn, &living, &case.authority, &reason).await?;
+    hand_overs::take_back_of_case(conn, case_id, app.clock.now()).await?;
     runs::withdraw(conn, case_id).await?;
     note(app, conn, "case.undone", format!("case {case_id}"), counts).await
 }
@@ -43,6 +44,7 @@ async fn undo(app: &App, conn: &mut AsyncPgConnection, undoing: &undoings::Undoi
     let case = cases::find(conn, undoing.case_id).await?.context("a run has its case")?;
     let living = grounds::fallen_with(conn, undoing.run_id).await?;
     let counts = take_back(app, conn, &living, &case.authority, &undoing.reason).await?;
+    hand_overs::take_back_of_run(conn, undoing.run_id, app.clock.now()).await?;
     undoings::done(conn, undoing.run_id, app.clock.now()).await?;
     note(app, conn, "run.undone", format!("run {}", undoing.run_id), counts).await
 }

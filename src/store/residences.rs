@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{StoreError, access};
-use crate::domain::assertion::Residence;
+use crate::domain::assertion::{Alias, Residence};
 use crate::domain::venue::Division;
 use crate::domain::visitor::Visitor;
 
@@ -18,24 +18,28 @@ use crate::domain::visitor::Visitor;
 pub struct Told {
     /// Of whom.
     pub visitor: Visitor,
-    /// Where that person lives.
-    pub residence: Residence,
+    /// Where that person lives, when it told that.
+    pub residence: Option<Residence>,
+    /// What other systems call that person.
+    pub aliases: Vec<Alias>,
     /// Which channel.
     pub channel: String,
+    /// When we heard it.
+    pub heard_at: DateTime<Utc>,
 }
 
 /// Keeps what channels told; the later word holds. The same word is written anew once a day, so that it does not
 /// end with retention while the channel goes on telling it.
 pub async fn keep(conn: &mut AsyncPgConnection, told: &[Told]) -> Result<usize, StoreError> {
     // One statement cannot change a row twice, and two at once take their rows in one order.
-    let mut latest: BTreeMap<Uuid, &Told> = BTreeMap::new();
+    let mut latest: BTreeMap<Uuid, (Residence, &str)> = BTreeMap::new();
     for one in told {
-        let known = latest.entry(one.visitor.to_uuid()).or_insert(one);
-        if known.residence.told_at < one.residence.told_at {
-            *known = one;
+        let Some(residence) = one.residence else { continue };
+        let known = latest.entry(one.visitor.to_uuid()).or_insert((residence, &one.channel));
+        if known.0.told_at < residence.told_at {
+            *known = (residence, &one.channel);
         }
     }
-    let column = |of: fn(&Told) -> String| latest.values().map(|told| of(told)).collect::<Vec<_>>();
     Ok(sql_query(
         "insert into residences as r (visitor, division, channel, told_at)
          select * from unnest($1, $2, $3, $4)
@@ -45,9 +49,9 @@ pub async fn keep(conn: &mut AsyncPgConnection, told: &[Told]) -> Result<usize, 
             or (r.told_at < excluded.told_at and r.division <> excluded.division)",
     )
     .bind::<Array<SqlUuid>, _>(latest.keys().copied().collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(column(|told| told.residence.division.to_string()))
-    .bind::<Array<Text>, _>(column(|told| told.channel.clone()))
-    .bind::<Array<Timestamptz>, _>(latest.values().map(|told| told.residence.told_at).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(latest.values().map(|told| told.0.division.to_string()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(latest.values().map(|told| told.1).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(latest.values().map(|told| told.0.told_at).collect::<Vec<_>>())
     .execute(conn)
     .await?)
 }

@@ -2,6 +2,35 @@
 #![expect(missing_docs, reason = "the columns are described in the migrations")]
 
 diesel::table! {
+    agreements (id, version) {
+        id -> Text,
+        version -> Integer,
+        own_division -> Text,
+        division -> Text,
+        url -> Text,
+        secret -> Text,
+        public_key -> Nullable<Text>,
+        route -> SmallInt,
+        fields -> Array<Text>,
+        alias_key -> Text,
+        valid_from -> Timestamptz,
+        valid_until -> Timestamptz,
+        legal_basis -> Text,
+        entered_by -> Text,
+        entered_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    aliases (visitor, alias_key) {
+        visitor -> Uuid,
+        alias_key -> Text,
+        alias -> Uuid,
+        told_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     assignment_events (assignment_id, seq) {
         assignment_id -> Uuid,
         seq -> Integer,
@@ -139,6 +168,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    controls (issuer_id, id) {
+        issuer_id -> Text,
+        id -> Uuid,
+        visitor -> Nullable<Uuid>,
+        alias_key -> Nullable<Text>,
+        alias -> Nullable<Uuid>,
+        division -> Text,
+        until_at -> Timestamptz,
+        told_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     dead_entries (shard, position) {
         shard -> SmallInt,
         position -> Text,
@@ -236,6 +278,27 @@ diesel::table! {
         handed_out -> BigInt,
         taken -> BigInt,
         asked_at -> Timestamptz,
+    hand_overs (id) {
+        id -> Uuid,
+        assignment_id -> Uuid,
+        agreement_id -> Text,
+        agreement_version -> Integer,
+        division -> Text,
+        alias_key -> Text,
+        alias -> Uuid,
+        own_division -> Text,
+        authority -> Text,
+        legal_basis -> Text,
+        infectious_kind -> SmallInt,
+        facts -> Jsonb,
+        state -> SmallInt,
+        attempts -> Integer,
+        due_at -> Timestamptz,
+        last_error -> Nullable<Text>,
+        created_at -> Timestamptz,
+        delivered_at -> Nullable<Timestamptz>,
+        withdrawn_at -> Nullable<Timestamptz>,
+        receipt -> Nullable<Jsonb>,
     }
 }
 
@@ -850,6 +913,8 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
+    agreements,
+    aliases,
     assignment_events,
     assignments,
     audit_entries,
@@ -859,6 +924,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     channels,
     circuits,
     contacts,
+    controls,
     dead_entries,
     devices,
     divisions,
@@ -869,6 +935,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     drifts,
     exposures,
     feeds,
+    hand_overs,
     idempotency_keys,
     imported_days,
     inbox,

@@ -20,6 +20,7 @@ fn assertion(app: &TestApp, number: u32, division: Option<&str>, at: DateTime<Ut
         colour: None,
         colour_at: None,
         division: division.map(str::to_owned),
+        aliases: std::collections::BTreeMap::new(),
     };
     sign(&claims, app.issuer_keys.channel(), app.issuer_keys.channel_key())
 }

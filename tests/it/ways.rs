@@ -124,6 +124,7 @@ fn coloured(app: &TestApp, number: u32, colour: &str, colour_at: DateTime<Utc>) 
         colour: Some(colour.into()),
         colour_at: Some(colour_at.timestamp()),
         division: None,
+        aliases: std::collections::BTreeMap::new(),
     };
     sign(&claims, app.issuer_keys.channel(), app.issuer_keys.channel_key())
 }

@@ -129,10 +129,13 @@ pub(super) async fn assertions(
 ) -> Result<HttpResponse, Problem> {
     let form = "the body must be {\"kind\", \"number\"}, or {\"identities\": [{\"kind\", \"number\"}, …]}";
     let refuse = |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
-    let assertion = |verified: &Verified| -> Result<String, InvalidIdentity> {
+    let mut seen = Vec::new();
+    let mut assertion = |verified: &Verified| -> Result<String, InvalidIdentity> {
         let identity = Identity::parse(verified.kind, &verified.number)?;
+        let (visitor, aliases) = (platform.visitor(&identity), platform.aliases_of(&identity));
+        seen.push((visitor, aliases.clone()));
         // No colours here: what a gate of a trusted front-end shows, it asks for itself.
-        Ok(platform.vouch(platform.visitor(&identity), None))
+        Ok(platform.vouch(visitor, None, aliases))
     };
     let answer = match asked.map_err(|error| Problem::of(&error, form))?.into_inner() {
         Asked::One(verified) => {
@@ -149,5 +152,6 @@ pub(super) async fn assertions(
             json!({ "assertions": each.collect::<Result<Vec<_>, _>>()? })
         }
     };
+    platform.know(&seen).await;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
 }

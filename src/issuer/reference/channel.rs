@@ -68,7 +68,11 @@ pub(super) async fn sign_in(
     };
     let to = typed.to.filter(|to| !to.is_empty());
     match Identity::typed(typed.kind, &typed.number) {
-        Ok(identity) => view.enter(platform.visitor(&identity), &platform, &next(to.as_deref())),
+        Ok(identity) => {
+            let visitor = platform.visitor(&identity);
+            platform.know(&[(visitor, platform.aliases_of(&identity))]).await;
+            view.enter(visitor, &platform, &next(to.as_deref()))
+        }
         Err(why) => {
             let page = pages::entry(&view, Some(why), to.as_deref());
             view.page(StatusCode::UNPROCESSABLE_ENTITY, page)
@@ -213,7 +217,8 @@ pub(super) async fn identify(
     let Some(visitor) = view.visitor else {
         return view.page(StatusCode::OK, pages::entry(&view, None, Some(&to)));
     };
-    let assertion = platform.vouch(visitor, colour_now(&platform, visitor).await);
+    let aliases = platform.known_aliases(visitor).await;
+    let assertion = platform.vouch(visitor, colour_now(&platform, visitor).await, aliases);
     let page = pages::confirm(&view, &platform.service, &assertion, &return_to);
     view.page_to_service(page, &platform.service)
 }

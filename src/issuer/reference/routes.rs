@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 
 use super::problem::Problem;
-use super::{Platform, api, channel, facts, gb38963, letters, reconcile};
+use super::{Platform, api, border, channel, facts, gb38963, letters, reconcile};
 
 /// All routes. A part of its own mounts its own `routes` here.
 pub(super) fn routes(to: &mut web::ServiceConfig) {
@@ -22,6 +22,7 @@ fn service(to: &mut web::ServiceConfig) {
             .route(web::post().to(letters::receive)),
     );
     to.configure(reconcile::routes);
+    to.configure(border::routes);
 }
 
 /// What trusted programs ask, with the bearer token.

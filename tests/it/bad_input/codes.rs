@@ -147,6 +147,7 @@ async fn an_assertion_that_is_forged_stale_or_meant_for_others_opens_nothing() {
         colour: None,
         colour_at: None,
         division: None,
+        aliases: std::collections::BTreeMap::new(),
     };
     let own = |claims: &IdentityClaims| sign(claims, keys.channel(), keys.channel_key());
     let other = ed25519_dalek::SigningKey::from_bytes(&[77; 32]);

@@ -67,6 +67,7 @@ impl TestApp {
             colour: None,
             colour_at: None,
             division: None,
+            aliases: std::collections::BTreeMap::new(),
         };
         sign(&claims, self.issuer_keys.channel(), self.issuer_keys.channel_key())
     }

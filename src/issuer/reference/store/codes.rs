@@ -14,6 +14,7 @@ use crate::domain::letter::{Letter, LetterKind};
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::visitor::Visitor;
+use crate::issuer::reference::border;
 use crate::issuer::reference::schema::{assignments, letters, visitors};
 use crate::issuer::reference::standing::Ending;
 
@@ -118,6 +119,10 @@ impl Store {
                 Some(_) => {}
             }
         }
+        for letter in border::measures_of(c, visitor, now).await? {
+            open.push(Ground { letter, steps: Vec::new() });
+        }
+        open.sort_by_key(|one| std::cmp::Reverse((one.letter.colour, one.letter.expires_at)));
         past.sort_by_key(|one| std::cmp::Reverse(one.ended_at));
         let colour = open.iter().map(|one| one.letter.colour).max().unwrap_or(Colour::Green);
         Ok(Code { colour, sequence: sequence.unwrap_or(0), open, past })

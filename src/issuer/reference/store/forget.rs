@@ -34,6 +34,7 @@ impl Store {
         diesel::delete(journeys::table.filter(journeys::expires_at.le(now))).execute(c).await?;
         diesel::delete(calls::table.filter(calls::called_at.lt(now - TOLD_KEPT))).execute(c).await?;
         diesel::delete(seen_codes::table.filter(seen_codes::expires_at.le(now))).execute(c).await?;
+        crate::issuer::reference::border::forget(c, now).await?;
         Ok(gone)
     }
 }

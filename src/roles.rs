@@ -112,7 +112,7 @@ enum Role {
     Sentinel(Box<sentinel::SentinelArgs>),
     /// Bring the database's tables to this release's form.
     Migrate(house::HouseArgs),
-    /// Write a new key file, or change the place-code keys of one.
+    /// Write a new key file, or change the place-code or audit keys of one.
     Keys(keys::KeysArgs),
     /// Read place codes, and rotate those of many points.
     #[command(subcommand)]

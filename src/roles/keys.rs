@@ -1,4 +1,4 @@
-//! `keys`: new key files, and place-code keys that come and go. A key is never overwritten, since posters
+//! `keys`: new key files, and place-code and audit keys that come and go. A key is never overwritten, since posters
 //! and tokens hang on it.
 
 use std::fs::{self, File};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 
 use super::terminal::say;
+use crate::domain::audit_heads::key_id;
 use crate::domain::keyring::Keyring;
 use crate::issuer::reference::IssuerKeys;
 
@@ -46,6 +47,12 @@ enum Change {
         /// The slot of the key, 0 to 15; `placecode codes read` tells that of a poster.
         slot: u8,
     },
+    /// Add an audit key, which signs the published heads of the audit log from now on; the public halves of earlier
+    /// ones are still told. Give the file to every replica.
+    Audit {
+        /// The key file.
+        file: PathBuf,
+    },
 }
 
 /// Writes a new key file, or changes one.
@@ -64,6 +71,13 @@ pub(crate) fn keys(args: &KeysArgs) -> anyhow::Result<()> {
         Some(Change::Retire { file, slot }) => {
             let ring = change(file, |ring| Ok(ring.retired(*slot)?))?;
             tell(file, &ring);
+            Ok(())
+        }
+        Some(Change::Audit { file }) => {
+            let ring = change(file, |ring| Ok(ring.with_audit_key(rand::random())))?;
+            let key = ring.audit_key().context("a ring has an audit key")?.verifying_key();
+            let (id, text) = (key_id(&key), data_encoding::HEXLOWER.encode(key.as_bytes()));
+            say(format!("{}: the audit key {id} signs from now on; its public half is {text}", file.display()));
             Ok(())
         }
     }
@@ -115,8 +129,7 @@ fn rewrite(
 
 fn create(args: &KeysArgs) -> anyhow::Result<()> {
     let issuer = IssuerKeys::generate(rand::random());
-    let text =
-        if args.issuer { issuer.to_toml() } else { Keyring::new(rand::random(), rand::random()).to_toml() };
+    let text = if args.issuer { issuer.to_toml() } else { fresh().to_toml() };
     if !write_secret(&args.file, &text)? {
         bail!(
             "{} exists and is kept: without its keys every poster and token is void. Name another file, or move it away",
@@ -132,6 +145,11 @@ fn create(args: &KeysArgs) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// A new ring; its audit key hangs on no other.
+pub(crate) fn fresh() -> Keyring {
+    Keyring::new(rand::random(), rand::random()).with_audit_key(rand::random())
 }
 
 /// Writes a file that only its owner may read, unless it is there already, which `false` tells. It appears whole

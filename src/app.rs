@@ -1,5 +1,6 @@
 //! What every role shares: settings, keys, catalogue, pools, clock.
 
+pub mod heads;
 pub mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,6 +11,7 @@ pub mod pack;
 pub mod post;
 pub mod progress;
 pub mod propose;
+pub mod publish;
 pub mod release;
 pub mod run;
 pub mod settle_stays;

@@ -66,7 +66,10 @@ impl fmt::Display for Finding {
                 "{which} {were} rewritten with consistent hashes: the published head over entry {until} says something else"
             ),
             Deed::HeadMoved => {
-                write!(f, "{which}: the table that remembers the end of the log was changed; the log itself follows")
+                write!(
+                    f,
+                    "{which}: the table that remembers the end of the log was changed; the log itself follows"
+                )
             }
         }
     }
@@ -153,7 +156,8 @@ impl Walk {
 fn origin(entry: &Entry) -> Option<i64> {
     let prev: [u8; 32] = HEXLOWER.decode(entry.prev.as_bytes()).ok()?.try_into().ok()?;
     let reach = i64::try_from(AROUND).unwrap_or(i64::MAX);
-    let around = (1..=reach).flat_map(|step| [entry.seq.saturating_add(step), entry.seq.saturating_sub(step)]);
+    let around =
+        (1..=reach).flat_map(|step| [entry.seq.saturating_add(step), entry.seq.saturating_sub(step)]);
     let was = |seq: &i64| hex(&Entry { seq: *seq, ..entry.clone() }.hash_of(&prev)) == entry.hash;
     std::iter::once(entry.seq).chain(around).find(was)
 }

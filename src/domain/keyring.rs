@@ -227,7 +227,8 @@ fn first_audit_key(token: &Key) -> BTreeMap<u32, Key> {
 
 fn parse_audit(keys: &BTreeMap<String, String>) -> Result<BTreeMap<u32, Key>, InvalidKeyring> {
     let parse = |(generation, key): (&String, &String)| {
-        let number = generation.parse().map_err(|_no_number| InvalidKeyring::Generation(generation.clone()))?;
+        let number =
+            generation.parse().map_err(|_no_number| InvalidKeyring::Generation(generation.clone()))?;
         Ok((number, parse_key(&format!("audit.{generation}"), key)?))
     };
     keys.iter().map(parse).collect()

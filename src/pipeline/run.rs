@@ -6,8 +6,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{
-    Outcome, dispatch, drain, expire, follow_up, measure, pack, propose, release, trace, watch as alarms,
-    withdraw,
+    Outcome, dispatch, drain, expire, follow_up, measure, pack, propose, publish, release, trace,
+    watch as alarms, withdraw,
 };
 use crate::app::App;
 
@@ -36,11 +36,13 @@ pub enum Step {
     Watch,
     /// Stays of closed days to packs.
     Pack,
+    /// The end of the audit log to signed heads.
+    Publish,
 }
 
 impl Step {
     /// All of them, in the order of the flow.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Drain,
         Self::Trace,
         Self::FollowUp,
@@ -52,6 +54,7 @@ impl Step {
         Self::Measure,
         Self::Watch,
         Self::Pack,
+        Self::Publish,
     ];
 
     /// Takes the step once.
@@ -68,6 +71,7 @@ impl Step {
             Self::Measure => measure::step(app).await,
             Self::Watch => alarms::step(app).await,
             Self::Pack => pack::step(app).await,
+            Self::Publish => publish::step(app).await,
         }
     }
 
@@ -84,6 +88,7 @@ impl Step {
             Self::Measure => "measure",
             Self::Watch => "watch",
             Self::Pack => "pack",
+            Self::Publish => "publish",
         }
     }
 
@@ -117,7 +122,7 @@ impl Step {
             Self::FollowUp => Duration::from_secs(1),
             Self::Expire => Duration::from_secs(10),
             Self::Watch => Duration::from_secs(15),
-            Self::Measure | Self::Pack => Duration::from_secs(60),
+            Self::Measure | Self::Pack | Self::Publish => Duration::from_secs(60),
         }
     }
 }

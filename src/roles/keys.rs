@@ -77,7 +77,10 @@ pub(crate) fn keys(args: &KeysArgs) -> anyhow::Result<()> {
             let ring = change(file, |ring| Ok(ring.with_audit_key(rand::random())))?;
             let key = ring.audit_key().context("a ring has an audit key")?.verifying_key();
             let (id, text) = (key_id(&key), data_encoding::HEXLOWER.encode(key.as_bytes()));
-            say(format!("{}: the audit key {id} signs from now on; its public half is {text}", file.display()));
+            say(format!(
+                "{}: the audit key {id} signs from now on; its public half is {text}",
+                file.display()
+            ));
             Ok(())
         }
     }

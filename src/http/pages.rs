@@ -3,6 +3,7 @@
 mod alarms;
 mod apply;
 mod audit;
+mod audit_heads;
 mod backward;
 mod case;
 mod case_correct;
@@ -141,6 +142,7 @@ pub const PAGES: &[Route] = &[
     (Method::GET, "/letters", Access::Roles(may::HoldLetters::ROLES)),
     (Method::POST, "/letters/stop", Access::Roles(may::HoldLetters::ROLES)),
     (Method::GET, "/audit", Access::Roles(may::ReadAudit::ROLES)),
+    (Method::GET, "/audit/heads", Access::Public),
     (Method::GET, "/{code}", Access::Public),
     (Method::POST, "/{code}", Access::Visitor),
 ];
@@ -210,6 +212,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(release::see_outbox)
         .service(release::stop)
         .service(audit::show)
+        .service(audit_heads::show)
         .service(scan::show)
         .service(scan::take);
 }

@@ -1,5 +1,6 @@
 //! What every role shares: settings, keys, catalogue, pools, clock.
 
+pub mod heads;
 mod releasing;
 pub mod waiting;
 

@@ -108,6 +108,11 @@ pub struct Config {
     #[arg(long, env, default_value = "5s,30s,5m,30m,2h,6h", value_delimiter = ',', value_parser = humantime::parse_duration)]
     pub letter_retries: Vec<Duration>,
 
+    /// A file outside the database to which the signed heads of the audit log are appended, one JSON object a line, so
+    /// that nobody who administers the database can rewrite the log unnoticed. Best on another machine's disk.
+    #[arg(long, env)]
+    pub audit_heads_file: Option<PathBuf>,
+
     /// Set the `Secure` mark on cookies; switched off only where no TLS stands before the service.
     #[arg(long, env, default_value = "false", action = clap::ArgAction::Set)]
     pub secure_cookies: bool,

@@ -5,6 +5,8 @@ pub mod area;
 pub mod assertion;
 pub mod assignment;
 pub mod audit;
+pub mod audit_heads;
+pub mod audit_search;
 pub mod backward;
 pub mod burst;
 pub mod case;

@@ -40,6 +40,7 @@ pub mod parties;
 pub mod permissions;
 pub mod point_forms;
 pub mod posters;
+pub mod refusals;
 pub mod register_export;
 pub mod releases;
 pub mod remembered;

@@ -16,6 +16,7 @@ pub mod post;
 pub mod progress;
 pub mod propose;
 pub mod reconcile;
+pub mod publish;
 pub mod release;
 pub mod rules;
 pub mod replay;

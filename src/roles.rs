@@ -1,6 +1,7 @@
 //! The subcommands of the binary: the command line, and one file per role.
 
 mod audit;
+mod audit_file;
 mod backward;
 mod case_import;
 mod cases;
@@ -29,6 +30,7 @@ mod scans;
 mod sentinel;
 mod serve;
 mod service;
+mod settings;
 mod signals;
 mod source;
 mod staff;
@@ -47,6 +49,7 @@ mod venue_rows;
 mod venue_update;
 mod venues;
 mod visitor;
+mod whole_file;
 
 use std::process::ExitCode;
 
@@ -82,7 +85,7 @@ Examples:
 Every setting can be given as a flag or as the environment variable that stands beside it.
 
 Exit codes: 0 done; 1 failed, with the reason on standard error; 2 the command line is wrong;
-3 some was done and some refused, which the command names; or some codes were bad.";
+3 some was done and some refused, which the command names; or some codes were bad; 4 the audit log is broken.";
 
 /// Venue place codes and contact tracing for a city.
 #[derive(Parser, Debug)]
@@ -113,7 +116,7 @@ enum Role {
     Sentinel(Box<sentinel::SentinelArgs>),
     /// Bring the database's tables to this release's form.
     Migrate(house::HouseArgs),
-    /// Write a new key file, or change the place-code keys of one.
+    /// Write a new key file, or change the place-code or audit keys of one.
     Keys(keys::KeysArgs),
     /// Read place codes, and rotate those of many points.
     #[command(subcommand)]
@@ -154,7 +157,7 @@ enum Role {
     /// Put the cases of the conformance suite to this program, or to any other over HTTP.
     #[command(subcommand)]
     Conformance(Conformance),
-    /// Check the audit log.
+    /// Check the audit log, and export it.
     #[command(subcommand)]
     Audit(Audit),
     /// Print the API document (OpenAPI).
@@ -244,8 +247,11 @@ enum Conformance {
 
 #[derive(Subcommand, Debug)]
 enum Audit {
-    /// Verify the hash chain; the first broken entry is named.
+    /// Verify the hash chain against the published heads; the first broken link is named.
+    #[command(after_help = audit::EXAMPLES)]
     Verify(audit::VerifyArgs),
+    /// Write the log with its published heads to a file, which verifies without any server.
+    Export(audit::ExportArgs),
 }
 
 /// Plays the role that the command line names.
@@ -297,7 +303,8 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Packs(Packs::List) => packs::list()?,
         Role::Packs(Packs::Show(args)) => packs::show(&args)?,
         Role::Packs(Packs::Schema) => terminal::write(packs::SCHEMA.as_bytes())?,
-        Role::Audit(Audit::Verify(args)) => audit::verify(&args).await?,
+        Role::Audit(Audit::Verify(args)) => return audit::verify(&args).await,
+        Role::Audit(Audit::Export(args)) => audit::export(&args).await?,
         Role::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "placecode", &mut script);

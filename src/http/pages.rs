@@ -3,6 +3,7 @@
 mod alarms;
 mod apply;
 mod audit;
+mod audit_heads;
 mod backward;
 mod case;
 mod case_correct;
@@ -151,6 +152,7 @@ pub const PAGES: &[Route] = &[
     (Method::POST, "/letters/dead/{id}/again", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/letters/again", Access::Roles(may::Administer::ROLES)),
     (Method::GET, "/audit", Access::Roles(may::ReadAudit::ROLES)),
+    (Method::GET, "/audit/heads", Access::Public),
     (Method::GET, "/{code}", Access::Public),
     (Method::POST, "/{code}", Access::Visitor),
 ];
@@ -225,6 +227,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(release::stop)
         .configure(letters::routes)
         .service(audit::show)
+        .service(audit_heads::show)
         .service(scan::show)
         .service(scan::take);
 }

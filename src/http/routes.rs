@@ -157,6 +157,9 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/rule-packs", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/rule-packs/trial", Access::Roles(may::TryPacks::ROLES)),
     (Method::GET, "/v1/audit", Access::Roles(may::ReadAudit::ROLES)),
+    (Method::GET, "/v1/audit/heads", Access::Public),
+    (Method::POST, "/v1/audit/heads", Access::Roles(may::ReadAudit::ROLES)),
+    (Method::GET, "/v1/audit/keys", Access::Public),
 ];
 
 /// Whether a path is one of a route's. A part in braces may be anything, except that a place code has
@@ -238,6 +241,7 @@ pub fn api(config: &mut ServiceConfig) {
             .configure(agreements::routes)
             .configure(hand_overs::routes)
             .service(audit::read_audit),
+            .configure(audit::routes),
     );
 }
 

@@ -6,7 +6,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{
-    Outcome, conclude, dispatch, drain, expire, follow_up, hand_over, measure, pack, propose, reconcile, release, trace,
+    Outcome, conclude, dispatch, drain, expire, follow_up, hand_over, measure, pack, propose, publish, reconcile, release,
+    trace,
     watch as alarms, withdraw,
 };
 use crate::app::App;
@@ -42,11 +43,13 @@ pub enum Step {
     Watch,
     /// Stays of closed days to packs.
     Pack,
+    /// The end of the audit log to signed heads.
+    Publish,
 }
 
 impl Step {
     /// All of them, in the order of the flow.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Drain,
         Self::Trace,
         Self::FollowUp,
@@ -61,6 +64,7 @@ impl Step {
         Self::Measure,
         Self::Watch,
         Self::Pack,
+        Self::Publish,
     ];
 
     /// Takes the step once.
@@ -80,6 +84,7 @@ impl Step {
             Self::Measure => measure::step(app).await,
             Self::Watch => alarms::step(app).await,
             Self::Pack => pack::step(app).await,
+            Self::Publish => publish::step(app).await,
         }
     }
 
@@ -99,6 +104,7 @@ impl Step {
             Self::Measure => "measure",
             Self::Watch => "watch",
             Self::Pack => "pack",
+            Self::Publish => "publish",
         }
     }
 
@@ -134,7 +140,7 @@ impl Step {
             Self::FollowUp | Self::Conclude | Self::Reconcile | Self::HandOver => Duration::from_secs(1),
             Self::Expire => Duration::from_secs(10),
             Self::Watch => Duration::from_secs(15),
-            Self::Measure | Self::Pack => Duration::from_secs(60),
+            Self::Measure | Self::Pack | Self::Publish => Duration::from_secs(60),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `keys`: new key files, and place-code keys that come and go. A key is never overwritten, since posters
+//! `keys`: new key files, and place-code and audit keys that come and go. A key is never overwritten, since posters
 //! and tokens hang on it.
 
 use std::fs::{self, File};
@@ -10,6 +10,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::letter_keys;
 use super::terminal::say;
+use crate::domain::audit_heads::key_id;
 use crate::domain::keyring::Keyring;
 use crate::issuer::reference::IssuerKeys;
 
@@ -50,6 +51,12 @@ enum Change {
     /// Change what letters to an issuing system are signed with: a new key, with which the old ones sign until they are
     /// dropped.
     Letters(letter_keys::LetterKeysArgs),
+    /// Add an audit key, which signs the published heads of the audit log from now on; the public halves of earlier
+    /// ones are still told. Give the file to every replica.
+    Audit {
+        /// The key file.
+        file: PathBuf,
+    },
 }
 
 /// Writes a new key file, or changes one.
@@ -71,6 +78,16 @@ pub(crate) fn keys(args: &KeysArgs) -> anyhow::Result<()> {
             Ok(())
         }
         Some(Change::Letters(args)) => letter_keys::change(args),
+        Some(Change::Audit { file }) => {
+            let ring = change(file, |ring| Ok(ring.with_audit_key(rand::random())))?;
+            let key = ring.audit_key().context("a ring has an audit key")?.verifying_key();
+            let (id, text) = (key_id(&key), data_encoding::HEXLOWER.encode(key.as_bytes()));
+            say(format!(
+                "{}: the audit key {id} signs from now on; its public half is {text}",
+                file.display()
+            ));
+            Ok(())
+        }
     }
 }
 
@@ -136,8 +153,7 @@ fn rewrite<T>(
 
 fn create(args: &KeysArgs) -> anyhow::Result<()> {
     let issuer = IssuerKeys::generate(rand::random());
-    let text =
-        if args.issuer { issuer.to_toml() } else { Keyring::new(rand::random(), rand::random()).to_toml() };
+    let text = if args.issuer { issuer.to_toml() } else { fresh().to_toml() };
     if !write_secret(&args.file, &text)? {
         bail!(
             "{} exists and is kept: without its keys every poster and token is void. Name another file, or move it away",
@@ -153,6 +169,11 @@ fn create(args: &KeysArgs) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// A new ring; its audit key hangs on no other.
+pub(crate) fn fresh() -> Keyring {
+    Keyring::new(rand::random(), rand::random()).with_audit_key(rand::random())
 }
 
 /// Writes a file that only its owner may read, unless it is there already, which `false` tells. It appears whole

@@ -23,41 +23,26 @@ pub struct Act<'a> {
     pub detail: serde_json::Value,
 }
 
-/// Appends to the chain. The row of the head is locked until the transaction ends, so the chain has
-/// one order and no gap.
+/// Appends to the chain, in one question: the row of the head moves and is locked until the transaction ends, so
+/// the chain has one order and no gap. Append last, since every other writer waits meanwhile.
 pub async fn append(
     conn: &mut AsyncPgConnection,
     act: Act<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let head: Head = sql_query("select seq, hash from audit_head for update").get_result(conn).await?;
-    let prev: [u8; 32] = head.hash.try_into().map_err(|_length| StoreError::Corrupt("audit_head"))?;
-    let entry = Entry {
-        seq: head.seq + 1,
-        at_micros: now.timestamp_micros(),
-        actor: act.actor.to_owned(),
-        action: act.action.to_owned(),
-        subject: act.subject,
-        detail: act.detail.to_string(),
-        prev: hex(&prev),
-        hash: String::new(),
-    };
-    let hash = entry.hash_of(&prev);
     sql_query(
-        "with entry as (
-             insert into audit_entries (seq, at_micros, actor, action, subject, detail, prev, hash)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)
+        "with moved as (
+             update audit_head set prev = hash, seq = seq + 1, hash = audit_hash(hash, seq + 1, $1, $2, $3, $4, $5)
+             returning seq, prev, hash
          )
-         update audit_head set seq = $1, hash = $8",
+         insert into audit_entries (seq, at_micros, actor, action, subject, detail, prev, hash)
+         select seq, $1, $2, $3, $4, $5, prev, hash from moved",
     )
-    .bind::<BigInt, _>(entry.seq)
-    .bind::<BigInt, _>(entry.at_micros)
-    .bind::<Text, _>(entry.actor)
-    .bind::<Text, _>(entry.action)
-    .bind::<Text, _>(entry.subject)
-    .bind::<Text, _>(entry.detail)
-    .bind::<Bytea, _>(prev.to_vec())
-    .bind::<Bytea, _>(hash.to_vec())
+    .bind::<BigInt, _>(now.timestamp_micros())
+    .bind::<Text, _>(act.actor)
+    .bind::<Text, _>(act.action)
+    .bind::<Text, _>(act.subject)
+    .bind::<Text, _>(act.detail.to_string())
     .execute(conn)
     .await?;
     Ok(())
@@ -80,6 +65,26 @@ pub async fn page(conn: &mut AsyncPgConnection, after: i64, limit: i64) -> Resul
 pub async fn head(conn: &mut AsyncPgConnection) -> Result<(i64, String), StoreError> {
     let head: Head = sql_query("select seq, hash from audit_head").get_result(conn).await?;
     Ok((head.seq, hex(&head.hash)))
+}
+
+/// The end of the chain as the table keeps it, and the number of the last entry that there is: both of one moment.
+pub async fn end(conn: &mut AsyncPgConnection) -> Result<(i64, String, i64), StoreError> {
+    let end: End = sql_query(
+        "select seq, hash, coalesce((select max(seq) from audit_entries), 0) as last from audit_head",
+    )
+    .get_result(conn)
+    .await?;
+    Ok((end.seq, hex(&end.hash), end.last))
+}
+
+#[derive(QueryableByName)]
+struct End {
+    #[diesel(sql_type = BigInt)]
+    seq: i64,
+    #[diesel(sql_type = Bytea)]
+    hash: Vec<u8>,
+    #[diesel(sql_type = BigInt)]
+    last: i64,
 }
 
 #[derive(QueryableByName, Serialize)]

@@ -89,6 +89,21 @@ diesel::table! {
         id -> Bool,
         seq -> BigInt,
         hash -> Bytea,
+        prev -> Bytea,
+    }
+}
+
+diesel::table! {
+    audit_heads (number) {
+        number -> BigInt,
+        day -> Date,
+        daily -> Bool,
+        seq -> BigInt,
+        hash -> Bytea,
+        before -> Bytea,
+        at_micros -> BigInt,
+        key_id -> Text,
+        signature -> Bytea,
     }
 }
 
@@ -729,6 +744,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    settings_seen (process, name) {
+        process -> Text,
+        name -> Text,
+        digest -> Bytea,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     staff (id) {
         id -> Uuid,
         login -> Text,
@@ -919,6 +943,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     assignments,
     audit_entries,
     audit_head,
+    audit_heads,
     case_changes,
     cases,
     channels,
@@ -969,6 +994,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     scans,
     screens,
     sessions,
+    settings_seen,
     staff,
     staff_venues,
     stay_changes,

@@ -1,5 +1,10 @@
 //! The audit log: every act of the flow stands in it, and no change to it goes unseen.
 
+mod heads;
+mod routes;
+mod settings;
+mod tampering;
+
 use std::collections::BTreeSet;
 
 use placecode::domain::access::Role;

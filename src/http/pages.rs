@@ -223,8 +223,6 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(release::list)
         .service(release::give_word)
         .service(release::lift)
-        .service(release::see_outbox)
-        .service(release::stop)
         .configure(letters::routes)
         .service(audit::show)
         .service(audit_heads::show)

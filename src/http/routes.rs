@@ -7,24 +7,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, alarms, applicants, assignments, audit, backward, cases, categories, channels, codes, comparisons,
-    contacts, coverage, duplicates, facts, health, inspections, letters, organisations, posters, register_export,
-    reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial, venue_counts,
-    venue_life, venue_staff, venues, visitor_cards, visitors, why,
-    accounts, admin, alarms, applicants, audit, backward, cases, categories, channels, codes, comparisons,
-    contacts, coverage, duplicates, escalations, health, inspections, letters, organisations, posters,
-    register_export, releases, reports, reviews, rule_packs, runs, scan_batches, scan_log, scans, screens,
-    sessions, trial, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
-    accounts, admin, alarms, applicants, audit, backward, cases, categories, channels, codes, comparisons,
-    contacts, coverage, duplicates, health, inspections, issuers, letters, organisations, posters,
-    register_export, reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial,
-    venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
-    accounts, admin, alarms, applicants, assignments, audit, backward, cases, categories, channels, codes,
-    comparisons, contacts, coverage, duplicates, facts, health, inspections, issuers, letters, organisations,
-    accounts, admin, agreements, alarms, applicants, audit, backward, cases, categories, channels, codes,
-    comparisons, contacts, coverage, duplicates, hand_overs, health, inspections, letters, organisations,
-    posters, register_export, reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions,
-    trial, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
+    accounts, admin, agreements, alarms, applicants, assignments, audit, backward, cases, categories,
+    channels, codes, comparisons, contacts, coverage, duplicates, escalations, facts, hand_overs, health,
+    inspections, issuers, letters, organisations, posters, register_export, releases, reports, reviews,
+    rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial, venue_counts, venue_life,
+    venue_staff, venues, visitor_cards, visitors, why,
 };
 use crate::domain::access::{Permission, Role};
 use crate::domain::webhook::SIGNATURE_HEADER;
@@ -226,7 +213,6 @@ pub fn api(config: &mut ServiceConfig) {
             .configure(reviews::routes)
             .configure(escalations::routes)
             .service(runs::propose_run)
-            .service(runs::release_run)
             .configure(assignments::routes)
             .configure(facts::routes)
             .configure(releases::routes)
@@ -240,7 +226,7 @@ pub fn api(config: &mut ServiceConfig) {
             .configure(trial::routes)
             .configure(agreements::routes)
             .configure(hand_overs::routes)
-            .service(audit::read_audit),
+            .service(audit::read_audit)
             .configure(audit::routes),
     );
 }

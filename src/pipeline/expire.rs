@@ -19,7 +19,8 @@ use crate::domain::letter::LetterKind;
 use crate::domain::scan::LATE_MAX;
 use crate::store::retention::{self, Sighting};
 use crate::store::{
-    access, assignments, audit, cards, cases, hand_overs, health_facts, idempotency, partitions, residences, usage,
+    access, assignments, audit, cards, cases, hand_overs, health_facts, idempotency, partitions, residences,
+    usage,
 };
 
 /// How many days ahead partitions are made.

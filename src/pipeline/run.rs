@@ -6,9 +6,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{
-    Outcome, conclude, dispatch, drain, expire, follow_up, hand_over, measure, pack, propose, publish, reconcile, release,
-    trace,
-    watch as alarms, withdraw,
+    Outcome, conclude, dispatch, drain, expire, follow_up, hand_over, measure, pack, propose, publish,
+    reconcile, release, trace, watch as alarms, withdraw,
 };
 use crate::app::App;
 

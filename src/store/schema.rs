@@ -230,6 +230,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    drifts (reconciliation_id, assignment_id) {
+        reconciliation_id -> Uuid,
+        assignment_id -> Uuid,
+        kind -> SmallInt,
+        mended -> Bool,
+        returned -> Bool,
+    }
+}
+
+diesel::table! {
     escalations (id) {
         id -> Uuid,
         run_id -> Uuid,
@@ -242,12 +252,6 @@ diesel::table! {
         reason -> Text,
         author -> Uuid,
         at -> Timestamptz,
-    drifts (reconciliation_id, assignment_id) {
-        reconciliation_id -> Uuid,
-        assignment_id -> Uuid,
-        kind -> SmallInt,
-        mended -> Bool,
-        returned -> Bool,
     }
 }
 
@@ -281,18 +285,15 @@ diesel::table! {
 }
 
 diesel::table! {
-    health_facts (issuer_id, id) {
-        issuer_id -> Text,
-        id -> Uuid,
-        visitor -> Uuid,
-        kind -> SmallInt,
-        at -> Timestamptz,
-        received_at -> Timestamptz,
     feeds (issuer_id) {
         issuer_id -> Text,
         handed_out -> BigInt,
         taken -> BigInt,
         asked_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     hand_overs (id) {
         id -> Uuid,
         assignment_id -> Uuid,
@@ -314,6 +315,17 @@ diesel::table! {
         delivered_at -> Nullable<Timestamptz>,
         withdrawn_at -> Nullable<Timestamptz>,
         receipt -> Nullable<Jsonb>,
+    }
+}
+
+diesel::table! {
+    health_facts (issuer_id, id) {
+        issuer_id -> Text,
+        id -> Uuid,
+        visitor -> Uuid,
+        kind -> SmallInt,
+        at -> Timestamptz,
+        received_at -> Timestamptz,
     }
 }
 
@@ -537,24 +549,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    release_lifts (run_id) {
-        run_id -> Uuid,
-        author -> Uuid,
-        reason -> Text,
-        at -> Timestamptz,
-    }
-}
-
-diesel::table! {
-    release_records (run_id) {
-        run_id -> Uuid,
-        division -> Text,
-        authority -> Text,
-        legal_basis -> Text,
-        people -> Integer,
-        counts -> Jsonb,
-        held -> Jsonb,
-        at -> Timestamptz,
     reconciliations (id) {
         id -> Uuid,
         issuer_id -> Text,
@@ -574,6 +568,28 @@ diesel::table! {
         untold -> BigInt,
         findings -> Nullable<Jsonb>,
         error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    release_lifts (run_id) {
+        run_id -> Uuid,
+        author -> Uuid,
+        reason -> Text,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    release_records (run_id) {
+        run_id -> Uuid,
+        division -> Text,
+        authority -> Text,
+        legal_basis -> Text,
+        people -> Integer,
+        counts -> Jsonb,
+        held -> Jsonb,
+        at -> Timestamptz,
     }
 }
 
@@ -937,30 +953,18 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
-    agreements,
-    aliases,
     assignment_events,
     assignments,
     audit_entries,
     audit_head,
-    audit_heads,
     case_changes,
     cases,
     channels,
-    circuits,
     contacts,
-    controls,
     dead_entries,
     devices,
     divisions,
-    escalations,
     exposures,
-    facts_waiting,
-    health_facts,
-    drifts,
-    exposures,
-    feeds,
-    hand_overs,
     idempotency_keys,
     imported_days,
     inbox,
@@ -979,14 +983,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     point_hours,
     point_usage,
     points,
-    release_lifts,
-    release_records,
-    reconciliations,
     releases,
-    replays,
     residences,
     retention_clock,
-    reviews,
     rule_packs,
     run_progress,
     run_windows,
@@ -994,7 +993,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     scans,
     screens,
     sessions,
-    settings_seen,
     staff,
     staff_venues,
     stay_changes,

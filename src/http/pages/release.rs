@@ -23,8 +23,8 @@ use crate::http::web::Web;
 use crate::http::write::transaction;
 use crate::store::assignments::{self, Count};
 use crate::store::decisions::{self, EMERGENCY_STOP};
-use crate::store::runs::{self, RunRow, RunState};
 use crate::store::releasing;
+use crate::store::runs::{self, RunRow, RunState};
 
 /// How many proposed runs are shown; more than these wait their turn.
 const RUNS_MAX: i64 = 50;
@@ -62,7 +62,7 @@ pub(super) async fn list(desk: Desk<Release>, web: Data<Web>) -> Result<HttpResp
         h1 { (title) }
         @if stopped { p { (badge(Tone::Stopped, desk.say("已紧急停止：不放行、不发件", "Stopped: nothing is released, no letter goes out"))) } }
         p.small { (desk.say("需要两位放行人员同意，提交人和核定过接触者的人不能放行。人数超过上限 ", "It takes two officers who neither proposed nor reviewed. Runs of more than ")) (web.app.config.release_cap) (desk.say(" 的，须有首席放行人员同意。", " people need a chief officer.")) }
-        (super::overdue::block(&web, &desk.view, division).await?)
+        (super::overdue::block(&web, &desk.view, &actor.division).await?)
         @if proposals.is_empty() { p { (desk.say("没有待放行的提案。", "Nothing waits for release.")) } }
         @for proposal in &proposals { (show(&desk, proposal)?) }
     };

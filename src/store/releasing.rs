@@ -79,6 +79,7 @@ pub async fn proposal(
         pack_asks_chief: counts.iter().any(asks_chief),
         is_escalated: !reviews::escalations(conn, run.id).await?.is_empty(),
         unequal: reviews::unequal_in(conn, run.id).await?,
+        altered: reviews::altered_in(conn, run.id).await?,
         last_hour: last_hour(conn, division, now).await?,
         is_lifted: lift(conn, run.id).await?.is_some(),
         is_stopped: decisions::switch(conn, decisions::EMERGENCY_STOP).await?,

@@ -231,9 +231,9 @@ end $$;
 create constraint trigger reviews_kept after insert on reviews
     deferrable initially deferred for each row execute function review_is_kept();
 
--- How many people of a run were treated unlike others who shared the same stay of the case, at least half as long,
--- and are in the same class by the same rule, or in one of no stronger colour, without a word of their own that says
--- why. `domain/review` reckons the same.
+-- How many people of a run were treated unlike others who shared the same stay of the case for about as long, and are
+-- in the same class by the same rule, or were moved above one of no weaker colour, without a word of their own that
+-- says why. `domain/review` reckons the same.
 create function run_unequal(of_run uuid) returns bigint language sql stable as $$
     with said as (
         select distinct visitor from reviews where run_id = of_run and kind <> 5

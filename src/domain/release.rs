@@ -47,6 +47,8 @@ pub struct Proposal {
     pub is_escalated: bool,
     /// How many contacts were reviewed unlike their equals.
     pub unequal: i64,
+    /// How many contacts are something else than was computed or reviewed.
+    pub altered: i64,
     /// How many people of the same division were let go within the last hour.
     pub last_hour: i64,
     /// Whether a chief has let this run go beyond the hour's bound.
@@ -88,6 +90,11 @@ pub enum Held {
     Stopped,
     /// Contacts were reviewed unlike their equals.
     Unequal {
+        /// How many.
+        people: i64,
+    },
+    /// Contacts are something else than was computed or reviewed: somebody has changed them by hand.
+    Altered {
         /// How many.
         people: i64,
     },
@@ -149,6 +156,9 @@ impl Proposal {
         }
         if self.unequal > 0 {
             held.push(Held::Unequal { people: self.unequal });
+        }
+        if self.altered > 0 {
+            held.push(Held::Altered { people: self.altered });
         }
         if words.len() < WORDS_NEEDED {
             held.push(Held::Words { given: words.len(), needed: WORDS_NEEDED });
@@ -249,6 +259,7 @@ mod tests {
         let stopped = Proposal { is_stopped: true, is_lifted: true, ..full };
         assert_eq!(stopped.held_by(&LIMITS), [Held::Stopped]);
         assert_eq!(Proposal { unequal: 2, ..ready() }.held_by(&LIMITS), [Held::Unequal { people: 2 }]);
+        assert_eq!(Proposal { altered: 1, ..ready() }.held_by(&LIMITS), [Held::Altered { people: 1 }]);
     }
 
     #[test]

@@ -138,9 +138,10 @@ pub struct Shared {
 }
 
 /// How many contacts are treated unlike others who were exposed as they were, without a word of their own that says
-/// why. Two are alike when they shared the same stay of the case, the one at least half as long as the other, and are
-/// of the same class by the same rule. Then the same must come of both; and nobody is moved above somebody whom the
-/// pack gives no weaker colour. The database reckons the same in `run_unequal`.
+/// why. Two are compared when both shared the same stay of the case, the one of whom more comes at most twice as long as
+/// the other, since nobody's minutes are the same as another's. Of two of the same class by the same rule the same must
+/// come; and nobody is moved above somebody whom the pack gives no weaker colour. The database reckons the same in
+/// `run_unequal`.
 pub fn unequal(contacts: &[Standing], shared: &[Shared]) -> usize {
     let mut by_stay: BTreeMap<&str, Vec<(usize, &Standing, i64)>> = BTreeMap::new();
     for time in shared {
@@ -162,7 +163,7 @@ pub fn unequal(contacts: &[Standing], shared: &[Shared]) -> usize {
     found.len()
 }
 
-/// Whether more comes of `one` than of `other`, who was exposed as long.
+/// Whether more comes of `one` than of `other`, who was exposed for about as long.
 fn overtakes((one, one_micros): (&Standing, i64), (other, other_micros): (&Standing, i64)) -> bool {
     if one_micros > other_micros.saturating_mul(2)
         // Whoever was moved with a whole place is compared with those who were there.

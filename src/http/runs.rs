@@ -207,6 +207,11 @@ pub async fn propose(
     if escalated.iter().any(|place| place.author == actor.id) {
         return Err(ApiError::Forbidden("whoever escalates a place proposes nothing of that run"));
     }
+    if reviews::altered_in(conn, id).await? > 0 {
+        return Err(ApiError::Conflict(
+            "contacts of this run were changed without a review; compute it again",
+        ));
+    }
     let unequal = reviews::unequal_in(conn, id).await?;
     if unequal > 0 {
         return Err(ApiError::invalid("reviews", not_equal(unequal)));

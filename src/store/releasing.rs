@@ -19,11 +19,12 @@ use crate::store::runs::RunRow;
 /// How many runs with words are looked at for one that may go out; the others wait for the next step.
 const LOOKED_AT_MAX: i64 = 200;
 
-/// Proposed runs that somebody has given a word for, the oldest proposal first.
+/// Proposed runs that may have the words they need, the oldest proposal first. The domain says which have.
 pub async fn with_words(conn: &mut AsyncPgConnection) -> Result<Vec<Uuid>, StoreError> {
     let rows: Vec<Id> = sql_query(
         "select r.id from runs r
-         where r.state = 4 and exists (select 1 from releases l where l.run_id = r.id)
+         where r.state = 4
+           and (select count(*) from releases l where l.run_id = r.id and word_counts(r.id, l.officer_id)) >= 2
          order by r.proposed_at, r.id limit $1",
     )
     .bind::<BigInt, _>(LOOKED_AT_MAX)
@@ -79,6 +80,7 @@ pub async fn proposal(
         pack_asks_chief: counts.iter().any(asks_chief),
         is_escalated: !reviews::escalations(conn, run.id).await?.is_empty(),
         unequal: reviews::unequal_in(conn, run.id).await?,
+        altered: reviews::altered_in(conn, run.id).await?,
         last_hour: last_hour(conn, division, now).await?,
         is_lifted: lift(conn, run.id).await?.is_some(),
         is_stopped: decisions::switch(conn, decisions::EMERGENCY_STOP).await?,

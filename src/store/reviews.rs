@@ -298,6 +298,19 @@ pub async fn unequal_in(conn: &mut AsyncPgConnection, run_id: Uuid) -> Result<i6
     Ok(i64::try_from(unequal(&standings, &shared)).unwrap_or(i64::MAX))
 }
 
+/// How many contacts of a run are something else than was computed or reviewed.
+pub async fn altered_in(conn: &mut AsyncPgConnection, run_id: Uuid) -> Result<i64, StoreError> {
+    let count: Altered =
+        sql_query("select run_altered($1) as count").bind::<SqlUuid, _>(run_id).get_result(conn).await?;
+    Ok(count.count)
+}
+
+#[derive(QueryableByName)]
+struct Altered {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
 #[derive(QueryableByName)]
 struct SharedRow {
     #[diesel(sql_type = SqlUuid)]

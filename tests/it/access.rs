@@ -81,7 +81,7 @@ async fn call(client: &Client, method: &str, path: &str) -> crate::support::clie
         .replace("{stay}", &id)
         .replace("{file}", "contacts.csv");
     let needs_purpose = method == "GET"
-        && ["/trail", "/trail/changes", "/contacts", "/evidence", "/why", "contacts.csv"]
+        && ["/trail", "/trail/changes", "/contacts", "/evidence", "/why", "/reviews", "contacts.csv"]
             .iter()
             .any(|end| path.ends_with(end));
     let path = if needs_purpose { format!("{path}?purpose=review") } else { path };

@@ -162,9 +162,10 @@ async fn unknown_ids_addresses_and_methods_are_told_apart() {
             let address = path.replace("{id}", &id).replace("{visitor}", &house.app.visitor(2).to_hex());
             let address =
                 address.replace("{file}", "contacts.csv").replace("{stay}", &id).replace("{other}", &id);
-            let needs = ["/trail", "/trail/changes", "/contacts", "/evidence", "/why", "contacts.csv"]
-                .iter()
-                .any(|end| address.ends_with(end));
+            let needs =
+                ["/trail", "/trail/changes", "/contacts", "/evidence", "/why", "/reviews", "contacts.csv"]
+                    .iter()
+                    .any(|end| address.ends_with(end));
             let address =
                 if needs && *method == "GET" { format!("{address}?purpose=review") } else { address };
             let body = matches!(method.as_str(), "POST")

@@ -37,6 +37,7 @@ mod photo;
 mod posters;
 mod privacy;
 mod register;
+mod release;
 mod reports;
 mod residences;
 mod rule_packs;

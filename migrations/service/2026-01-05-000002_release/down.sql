@@ -30,6 +30,7 @@ begin
     return new;
 end $$;
 drop function run_unequal(uuid);
+drop function run_altered(uuid);
 
 drop trigger contacts_reviewed on contacts;
 drop function contact_follows_review();

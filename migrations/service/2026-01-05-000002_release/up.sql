@@ -231,9 +231,9 @@ end $$;
 create constraint trigger reviews_kept after insert on reviews
     deferrable initially deferred for each row execute function review_is_kept();
 
--- How many people of a run were treated unlike others who shared the same stay of the case, at least half as long,
--- and are in the same class by the same rule, or in one of no stronger colour, without a word of their own that says
--- why. `domain/review` reckons the same.
+-- How many people of a run were treated unlike others who shared the same stay of the case for about as long, and are
+-- in the same class by the same rule, or were moved above one of no weaker colour, without a word of their own that
+-- says why. `domain/review` reckons the same.
 create function run_unequal(of_run uuid) returns bigint language sql stable as $$
     with said as (
         select distinct visitor from reviews where run_id = of_run and kind <> 5
@@ -271,6 +271,19 @@ create function run_unequal(of_run uuid) returns bigint language sql stable as $
               where p.id = a.escalation_id and was_at(of_run, b.visitor, p.venue_id, p.point_id)))
 $$;
 
+-- How many people of a run are something else than what the run computed or the newest review said.
+create function run_altered(of_run uuid) returns bigint language sql stable as $$
+    select count(*)
+    from contacts c
+    left join lateral (select * from reviews r where r.run_id = c.run_id and r.visitor = c.visitor
+                       order by seq desc limit 1) v on true
+    where c.run_id = of_run
+      and (c.class, c.colour, c.rule, c.excluded_at is not null)
+          is distinct from
+          (coalesce(v.to_class, c.computed_class), coalesce(v.to_colour, c.computed_colour),
+           case when v.kind is null then c.computed_rule else v.to_rule end, coalesce(v.kind = 0, false))
+$$;
+
 -- Law 2, the newest text: everybody whom the pack colours has an assignment or is left out; reviews treat equals
 -- equally; whoever was at an escalated place is moved; and an escalation takes a chief.
 create or replace function run_release_is_equal() returns trigger language plpgsql as $$
@@ -287,6 +300,10 @@ begin
         limit 1;
         if found then
             raise exception 'equal exposure, equal result: some contacts have neither assignment nor exclusion'
+                using errcode = 'restrict_violation', constraint = 'run_release_is_equal';
+        end if;
+        if run_altered(new.id) > 0 then
+            raise exception 'equal exposure, equal result: some contacts were changed without a review'
                 using errcode = 'restrict_violation', constraint = 'run_release_is_equal';
         end if;
         if run_unequal(new.id) > 0 then

@@ -25,6 +25,10 @@ fn line(view: &View, held: &Held) -> Markup {
             (badge(Tone::Stopped, view.say("同等暴露未同等处理", "Equals were treated unequally")))
             span.small { (people) }
         },
+        Held::Altered { people } => html! {
+            (badge(Tone::Stopped, view.say("接触者数据被直接改动", "Contacts were changed without a review")))
+            span.small { (people) }
+        },
         Held::Words { given, needed } => html! {
             (badge(Tone::Waiting, view.say("同意人数不足", "Words are missing")))
             span.small { (given) " / " (needed) }

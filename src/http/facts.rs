@@ -18,8 +18,8 @@ use super::write::transaction;
 use crate::domain::ending::{Fact, FactKind};
 use crate::domain::visitor::Visitor;
 use crate::domain::webhook::TOLERANCE;
-use crate::store::health_facts::{self, Told};
 use crate::store::audit;
+use crate::store::health_facts::{self, Told};
 
 /// The only type of such a request.
 pub const FACTS: &str = "placecode.facts.v1";
@@ -76,8 +76,7 @@ pub struct FactsTaken {
 pub(crate) async fn tell_facts(web: Data<Web>, signed: Signed<NewFacts>) -> Result<HttpResponse, ApiError> {
     let told = read(&web, &signed.body)?;
     let mut conn = web.app.store.conn().await?;
-    let taken =
-        transaction(&mut conn, async |conn| take(&web, conn, &signed.issuer.id, &told).await).await?;
+    let taken = transaction(&mut conn, async |conn| take(&web, conn, &signed.issuer.id, &told).await).await?;
     Ok(HttpResponse::Ok().json(taken))
 }
 
@@ -105,10 +104,8 @@ fn read(web: &Web, body: &NewFacts) -> Result<Vec<Told>, ApiError> {
         // Postgres keeps microseconds, and what is told again must be the same.
         let moment =
             DateTime::from_timestamp_micros(fact.at.timestamp_micros()).ok_or_else(|| wrong("`at`"))?;
-        let one = Told {
-            fact: Fact { id: fact.id, kind: fact.kind, at: moment },
-            visitor: visitor.to_uuid(),
-        };
+        let one =
+            Told { fact: Fact { id: fact.id, kind: fact.kind, at: moment }, visitor: visitor.to_uuid() };
         if told.insert(fact.id, one).is_some_and(|other| other != one) {
             return Err(wrong("`id` stands twice, for different facts"));
         }
@@ -125,9 +122,7 @@ async fn take(
     let now = web.now();
     let ids: Vec<Uuid> = told.iter().map(|one| one.fact.id).collect();
     let before = health_facts::told(conn, issuer, &ids).await?;
-    if let Some(other) =
-        told.iter().find(|one| before.get(&one.fact.id).is_some_and(|known| known != *one))
-    {
+    if let Some(other) = told.iter().find(|one| before.get(&one.fact.id).is_some_and(|known| known != *one)) {
         let reason = format!("{} was told before, as another fact", other.fact.id);
         return Err(ApiError::invalid("facts", reason));
     }

@@ -27,6 +27,7 @@ mod flow;
 mod imports;
 mod issuer;
 mod laws;
+mod life;
 mod migrations;
 mod openapi;
 mod packed;

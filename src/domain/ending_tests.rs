@@ -263,7 +263,6 @@ proptest! {
     ) {
         let mut life = Life { began_at: at(0), shown_at: at(600), expires_at: day(21, 0), colour };
         let mut heard = Vec::new();
-        let mut ended = false;
         for one in facts {
             heard.push(one);
             let judged = judge(&end, &life, &heard, one.at.max(at(late)), china());
@@ -271,10 +270,10 @@ proptest! {
             match judged.fate {
                 Fate::Stands => {}
                 Fate::Weaker(to, _) => {
-                    prop_assert!(!ended && to < life.colour && to > Colour::Green);
+                    prop_assert!(to < life.colour && to > Colour::Green);
                     life.colour = to;
                 }
-                Fate::Ends(_) => { ended = true; break }
+                Fate::Ends(_) => break,
             }
         }
     }

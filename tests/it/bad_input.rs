@@ -117,7 +117,8 @@ async fn every_body_is_checked_for_form_size_and_fields() {
             "/heads",
         ]
         .iter()
-        .any(|end| address.ends_with(end));
+        .any(|end| address.ends_with(end))
+            || *path == "/v1/assignments/{id}";
         let oversized = format!("{{\"x\":\"{}\"}}", "a".repeat(max));
         let cases = [
             ("{", 400, "JSON"),

@@ -28,6 +28,7 @@ mod imports;
 mod issuer;
 mod laws;
 mod letters;
+mod life;
 mod migrations;
 mod openapi;
 mod packed;

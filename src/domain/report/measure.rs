@@ -138,7 +138,12 @@ mod tests {
         );
         let tests = Tests { count: 2, apart_hours: 24, within_days: Some(3), after_days: None };
         let check_ins = vec![CheckIns { count: 7, colour: Colour::Green }];
-        let end = Some(EndConditions { tests: Some(tests), check_ins, by_authority: true });
+        let end = Some(EndConditions {
+            tests: Some(tests),
+            check_ins,
+            by_authority: true,
+            ..EndConditions::default()
+        });
         let rule = ClassRule { end, ..close.clone() };
         assert_eq!(
             ends_en(&rule),

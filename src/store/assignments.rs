@@ -114,6 +114,8 @@ pub async fn advance(
         .filter(|state| state.may_become(to))
         .map(|state| state.number())
         .collect();
+    // A statement of its own: after a wait, the next one sees the events of whom it waited for.
+    super::outbox::hold_assignments(conn, ids).await?;
     let moved: Vec<Id> = sql_query(
         "with moved as (
              update assignments set state = $2 where id = any($1) and state = any($3)

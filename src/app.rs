@@ -44,6 +44,8 @@ pub struct App {
     pub clock: Clock,
     /// Days whose partitions are known to be there; only the drain uses it.
     pub known_days: Arc<Mutex<BTreeSet<NaiveDate>>>,
+    /// Issuing systems to which this process is just sending letters; only the dispatcher uses it.
+    pub sending: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl App {
@@ -69,6 +71,7 @@ impl App {
             client: Client::new(config.letter_timeout)?,
             clock,
             known_days: Arc::default(),
+            sending: Arc::default(),
             config: Arc::new(config),
         })
     }

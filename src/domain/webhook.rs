@@ -248,6 +248,26 @@ mod tests {
         );
     }
 
+    /// What docs/letters.md shows; computed with Python's `hmac` and PyNaCl.
+    #[test]
+    fn the_example_of_the_documentation_verifies() {
+        let page = include_str!("../../docs/letters.md");
+        let (id, timestamp) = ("01960000-0000-7000-8000-000000000001", 1_773_633_600);
+        let body = br#"{"type":"placecode.letters.v1","timestamp":"2026-03-16T04:00:00Z","letters":[]}"#;
+        let texts =
+            ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(), SigningKey::format_ed25519(&[7; 32])];
+        let key = SigningKey::parse_all(&texts).unwrap();
+        let signatures = key.sign(id, timestamp, body);
+        assert_eq!(
+            signatures,
+            "v1,t50nImD7a0T/SjfRGykvV+i/aBdwcFAWsloA7hJTSJ0= \
+             v1a,xEbu0lilAvlwCznOLVpS1p9pxQ2yI0hwkRN6jeMmYi+7J5OD6nVzqtwMdoTL4F5fH8hRWxyC3FbV5N0+KrZbCA=="
+        );
+        let public = key.verifying_key().public_text().unwrap();
+        let shown = [&signatures, &texts[0], &public, std::str::from_utf8(body).unwrap()];
+        assert!(shown.iter().all(|text| page.contains(*text)));
+    }
+
     #[test]
     fn while_keys_change_all_of_them_sign_and_one_is_enough() {
         let texts = [SigningKey::format_ed25519(&[7; 32]), Secret::format(&[9; 32])];

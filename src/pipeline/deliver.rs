@@ -136,7 +136,6 @@ async fn settle(
         .filter(|letter| letter.kind == LetterKind::Assigned)
         .map(|letter| letter.assignment)
         .collect();
-    outbox::hold_assignments(conn, &shown).await?;
     assignments::advance(conn, &shown, AssignmentState::Delivered, ACTOR, &held.issuer, now).await?;
     Ok(missing.len())
 }

@@ -5,12 +5,13 @@
 //! by a dispatcher that dies is due again when its lease is over.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::AsyncConnection;
 use sha2::{Digest, Sha256};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::Outcome;
@@ -30,35 +31,36 @@ use crate::store::{StoreError, circuits};
 /// How often a round looks for letters to systems that had none, while it waits for others.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How long a round begins new envelopes; then it waits for those under way and ends.
-const ROUND_MAX: Duration = Duration::from_secs(300);
+/// How long a round lasts. What is under way then goes on beside the next one.
+const ROUND_MAX: Duration = Duration::from_secs(10);
+
+/// What came of one task: how many letters it sent, and to whom.
+type Told = (String, anyhow::Result<usize>);
 
 /// Sends what is due to every issuing system, all at the same time, until nothing is due to any of them.
 pub async fn step(app: &App) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
-    let (mut tasks, mut busy, mut resting) = (JoinSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (tell, mut told) = mpsc::unbounded_channel::<Told>();
+    let (mut under_way, mut resting) = (0_usize, BTreeSet::new());
     let (mut count, mut failure) = (0, None);
-    loop {
-        if begun.elapsed() < ROUND_MAX {
-            for issuer in due(app).await? {
-                if !resting.contains(&issuer) && busy.insert(issuer.clone()) {
-                    let app = app.clone();
-                    tasks.spawn(async move { (send(&app, &issuer).await, issuer) });
-                }
+    while begun.elapsed() < ROUND_MAX {
+        for issuer in due(app).await? {
+            if !resting.contains(&issuer)
+                && let Some(turn) = Turn::take(app, issuer)
+            {
+                under_way += 1;
+                tokio::spawn(turn.play(app.clone(), tell.clone()));
             }
         }
-        if busy.is_empty() {
-            return failure.map_or(Ok(Outcome::of(count)), Err);
+        if under_way == 0 {
+            break;
         }
         tokio::select! {
-            Some(ended) = tasks.join_next() => {
-                let (sent, issuer) = ended?;
-                busy.remove(&issuer);
+            Some((issuer, sent)) = told.recv() => {
+                under_way -= 1;
                 match sent {
-                    Ok(sent) => {
-                        count += sent;
-                        if sent == 0 { resting.insert(issuer); }
-                    }
+                    Ok(0) => { resting.insert(issuer); }
+                    Ok(sent) => count += sent,
                     Err(error) => {
                         failure = Some(error.context(format!("letters to {issuer}")));
                         resting.insert(issuer);
@@ -67,6 +69,39 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
             }
             () = tokio::time::sleep(LOOK_EVERY) => resting.clear(),
         }
+    }
+    failure.map_or(Ok(Outcome::of(count)), Err)
+}
+
+/// The right of one task to send to one issuing system; it ends with the task, however that ends.
+struct Turn {
+    issuer: String,
+    sending: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Turn {
+    /// `None` while another task of this process is sending to it.
+    fn take(app: &App, issuer: String) -> Option<Self> {
+        let mut sending = app.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        sending.insert(issuer.clone()).then(|| Self { issuer, sending: app.sending.clone() })
+    }
+
+    async fn play(self, app: App, tell: mpsc::UnboundedSender<Told>) {
+        let sent = send(&app, &self.issuer).await;
+        let issuer = self.issuer.clone();
+        if let Err(error) = &sent {
+            tracing::error!(issuer, error = format!("{error:#}"), "letters could not be sent");
+        }
+        // The turn ends before it is told, so that whoever hears of it can take the next. A round that is over hears
+        // nothing.
+        drop(self);
+        drop(tell.send((issuer, sent)));
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.sending.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.issuer);
     }
 }
 

@@ -80,7 +80,8 @@ pub struct LeasedLetter {
     pub body: serde_json::Value,
 }
 
-/// Locks assignments in one order, since letters to several issuing systems tell of the same ones at the same time.
+/// Locks assignments in one order, since dispatchers of several issuing systems and those who take cases back change the
+/// same ones at the same time.
 pub async fn hold_assignments(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<(), StoreError> {
     sql_query("select 1 from assignments where id = any($1) order by id for no key update")
         .bind::<Array<SqlUuid>, _>(ids)

@@ -1,5 +1,6 @@
 //! The subcommands of the binary: the command line, and one file per role.
 
+mod assignments;
 mod audit;
 mod backward;
 mod case_import;
@@ -153,6 +154,9 @@ enum Role {
     /// Put the cases of the conformance suite to this program, or to any other over HTTP.
     #[command(subcommand)]
     Conformance(Conformance),
+    /// Replay what happened to assignments, and write it for another system.
+    #[command(subcommand)]
+    Assignments(Assignments),
     /// Check the audit log.
     #[command(subcommand)]
     Audit(Audit),
@@ -242,6 +246,17 @@ enum Conformance {
 }
 
 #[derive(Subcommand, Debug)]
+enum Assignments {
+    /// Replay all events and compare with the rows; the first difference is named.
+    Verify(assignments::VerifyArgs),
+    /// Write the assignments that last with their events, for a migration that two people answer for.
+    #[command(after_help = assignments::EXAMPLES)]
+    Export(assignments::ExportArgs),
+    /// Replay an export, and say what colours it comes to. Needs no servers, changes nothing.
+    Replay(assignments::ReplayArgs),
+}
+
+#[derive(Subcommand, Debug)]
 enum Audit {
     /// Verify the hash chain; the first broken entry is named.
     Verify(audit::VerifyArgs),
@@ -296,6 +311,9 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Packs(Packs::List) => packs::list()?,
         Role::Packs(Packs::Show(args)) => packs::show(&args)?,
         Role::Packs(Packs::Schema) => terminal::write(packs::SCHEMA.as_bytes())?,
+        Role::Assignments(Assignments::Verify(args)) => assignments::verify(&args).await?,
+        Role::Assignments(Assignments::Export(args)) => assignments::export(&args).await?,
+        Role::Assignments(Assignments::Replay(args)) => assignments::replay(&args)?,
         Role::Audit(Audit::Verify(args)) => audit::verify(&args).await?,
         Role::Completions { shell } => {
             let mut script = Vec::new();

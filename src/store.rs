@@ -23,6 +23,7 @@ pub mod inspections;
 mod kept;
 pub mod late;
 pub mod letters;
+pub mod lives;
 pub mod looks;
 pub mod organisations;
 pub mod packing;

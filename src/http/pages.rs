@@ -30,6 +30,7 @@ mod organisation;
 mod point_form;
 mod poster;
 mod receipt;
+mod reconciliation;
 mod release;
 mod run;
 mod run_counts;

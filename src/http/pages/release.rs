@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::cases::short;
 use super::desk::{Desk, Sent};
 use super::layout::token;
+use super::reconciliation;
 use super::view::{View, go};
 use super::words::{self, Tone, badge};
 use crate::domain::access::Role;
@@ -22,6 +23,7 @@ use crate::http::write::transaction;
 use crate::store::access::{self, StaffRow};
 use crate::store::assignments::{self, Count};
 use crate::store::decisions::{self, ReleaseRow};
+use crate::store::reconciliations;
 use crate::store::runs::{self, RunRow, RunState};
 
 /// How many proposed runs are shown; more than these wait their turn.
@@ -83,7 +85,10 @@ pub(super) async fn see_outbox(desk: Desk<HoldLetters>, web: Data<Web>) -> Resul
     let mut conn = web.app.store.conn().await?;
     let outbox = letters::outbox(&mut conn).await?;
     let title = desk.say("发件箱", "Outbox");
-    let body = html! { h1 { (title) } (switch(&desk, outbox.stopped)) (letter_counts(&desk.view, &outbox)) };
+    let compared = reconciliation::newest(&desk.view, &reconciliations::newest(&mut conn).await?);
+    let body = html! {
+        h1 { (title) } (switch(&desk, outbox.stopped)) (letter_counts(&desk.view, &outbox)) (compared)
+    };
     Ok(desk.page(title, &body))
 }
 

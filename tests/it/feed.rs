@@ -12,14 +12,13 @@ use crate::support::people::Place;
 const FEED: &str = "/v1/issuers/health-code/feed";
 
 /// Person 1 is a case and was at the teahouse with persons 2 to 4; nobody sends the issuing system anything.
-pub(crate) struct Pulling {
-    pub(crate) app: TestApp,
-    pub(crate) investigator: Client,
-    pub(crate) case: String,
-    pub(crate) run: String,
+struct Pulling {
+    app: TestApp,
+    investigator: Client,
+    case: String,
 }
 
-pub(crate) async fn pulling() -> Pulling {
+async fn pulling() -> Pulling {
     let app = TestApp::start().await;
     assert_eq!(app.sql("update issuers set delivery = 1").await, Ok(1));
     let teahouse = app.venue("老茶馆", "teahouse").await;
@@ -28,7 +27,7 @@ pub(crate) async fn pulling() -> Pulling {
     let case = app.case(&investigator, 1).await;
     let run = app.run(&investigator, &case).await["id"].as_str().unwrap().to_owned();
     app.release(&investigator, &run).await;
-    Pulling { app, investigator, case, run }
+    Pulling { app, investigator, case }
 }
 
 /// Persons 1 to 4 are at a place together.
@@ -60,7 +59,7 @@ async fn states(app: &TestApp) -> (i64, i64, i64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_system_says_that_it_has_is_delivered_and_nothing_else() {
-    let Pulling { app, investigator, case, .. } = pulling().await;
+    let Pulling { app, investigator, case } = pulling().await;
     assert_eq!(states(&app).await, (3, 0, 0), "nobody has called it");
     let first = pull(&app, 0, 2).await;
     assert_eq!((ids(&first).len(), &first["next"], &first["more"]), (2, &json!(2), &json!(true)));

@@ -28,6 +28,7 @@ mod flow;
 mod imports;
 mod issuer;
 mod laws;
+mod lives;
 mod migrations;
 mod openapi;
 mod packed;

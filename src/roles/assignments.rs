@@ -26,7 +26,7 @@ use crate::domain::numbered::Numbered;
 use crate::domain::venue::Division;
 use crate::store::access::{self, StaffRow};
 use crate::store::audit::{self, Act};
-use crate::store::lives::{self, LastingRun, Life, Wanted};
+use crate::store::histories::{self, LastingRun, Life, Wanted};
 use crate::store::looks::{self, Look};
 
 pub(super) const EXAMPLES: &str = "\
@@ -125,7 +125,7 @@ async fn each(
 ) -> anyhow::Result<()> {
     let mut after = Uuid::nil();
     loop {
-        let page = lives::page(conn, wanted, after, PAGE).await?;
+        let page = histories::page(conn, wanted, after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.id;
         for life in page {
@@ -202,7 +202,9 @@ async fn note(
     let chief = member(conn, "--approved-by", &args.approved_by, Role::ChiefOfficer, &division).await?;
     let mut runs = Vec::new();
     let mut count = 0;
-    for LastingRun { run_id, case_id, division: own, count: more } in lives::lasting_runs(conn, now).await? {
+    for LastingRun { run_id, case_id, division: own, count: more } in
+        histories::lasting_runs(conn, now).await?
+    {
         if !division.covers(&access::division(&own)?) {
             continue;
         }

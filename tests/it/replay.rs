@@ -180,7 +180,7 @@ async fn a_new_system_is_told_of_its_own_division_only_and_not_while_letters_are
 async fn the_events_alone_come_to_the_colours_that_are_shown() {
     use placecode::domain::life::{Colours, standing};
     use placecode::domain::rule_pack::Colour;
-    use placecode::store::lives::{Wanted, page};
+    use placecode::store::histories::{Wanted, page};
     let story = story().await;
     let app = &story.app;
     let mut conn = app.app.store.conn().await.unwrap();

@@ -11,7 +11,7 @@ use crate::domain::life::{Colours, Standing};
 use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::visitor::Visitor;
 use crate::roles::terminal::{grouped, say};
-use crate::store::lives::Life;
+use crate::store::histories::Life;
 
 /// Counts and colours at one time.
 pub(super) struct Summary {

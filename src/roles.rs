@@ -1,5 +1,6 @@
 //! The subcommands of the binary: the command line, and one file per role.
 
+mod assignments;
 mod audit;
 mod audit_file;
 mod backward;
@@ -158,6 +159,10 @@ enum Role {
     #[command(subcommand)]
     Conformance(Conformance),
     /// Check the audit log, and export it.
+    /// Replay what happened to assignments, and write it for another system.
+    #[command(subcommand)]
+    Assignments(Assignments),
+    /// Check the audit log.
     #[command(subcommand)]
     Audit(Audit),
     /// Print the API document (OpenAPI).
@@ -246,6 +251,17 @@ enum Conformance {
 }
 
 #[derive(Subcommand, Debug)]
+enum Assignments {
+    /// Replay all events and compare with the rows; the first difference is named.
+    Verify(assignments::VerifyArgs),
+    /// Write the assignments that last with their events, for a migration that two people answer for.
+    #[command(after_help = assignments::EXAMPLES)]
+    Export(assignments::ExportArgs),
+    /// Replay an export, and say what colours it comes to. Needs no servers, changes nothing.
+    Replay(assignments::ReplayArgs),
+}
+
+#[derive(Subcommand, Debug)]
 enum Audit {
     /// Verify the hash chain against the published heads; the first broken link is named.
     #[command(after_help = audit::EXAMPLES)]
@@ -305,6 +321,10 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Packs(Packs::Schema) => terminal::write(packs::SCHEMA.as_bytes())?,
         Role::Audit(Audit::Verify(args)) => return audit::verify(&args).await,
         Role::Audit(Audit::Export(args)) => audit::export(&args).await?,
+        Role::Assignments(Assignments::Verify(args)) => assignments::verify(&args).await?,
+        Role::Assignments(Assignments::Export(args)) => assignments::export(&args).await?,
+        Role::Assignments(Assignments::Replay(args)) => assignments::replay(&args)?,
+        Role::Audit(Audit::Verify(args)) => audit::verify(&args).await?,
         Role::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "placecode", &mut script);

@@ -24,6 +24,7 @@ pub mod findings;
 pub mod grounds;
 pub mod hand_overs;
 pub mod health_facts;
+pub mod histories;
 pub mod idempotency;
 pub mod imports;
 pub mod inbox;

@@ -317,6 +317,27 @@ impl Entry {
     }
 }
 
+/// One assignment that a system found to stand otherwise with itself than with the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Difference {
+    /// Which.
+    pub assignment: Uuid,
+    /// In what way; `missing` is what it does not hold, `unknown` what the service did not name.
+    pub drift: Drift,
+}
+
+/// What a system that takes its letters itself came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    /// The instant for which it compared.
+    pub at: DateTime<Utc>,
+    /// What it holds.
+    pub buckets: Vec<Bucket>,
+    /// What stands otherwise.
+    pub found: Vec<Difference>,
+}
+
 /// A page of what one side holds in one bucket.
 pub fn page(mut held: Vec<Held>, after: Option<(Uuid, Uuid)>) -> Entries {
     held.sort_by_key(Held::key);

@@ -88,7 +88,9 @@ async fn take(
 ) -> Result<Pulled, ApiError> {
     let now = web.now();
     if !feed::pulling(conn).await?.contains(&issuer.id) {
-        return Err(ApiError::Conflict("letters are sent to this issuing system; its delivery is not `pull`"));
+        return Err(ApiError::Conflict(
+            "letters are sent to this issuing system; its delivery is not `pull`",
+        ));
     }
     let known = feed::hold(conn, &issuer.id, now).await?;
     if asked.after > known.handed_out {

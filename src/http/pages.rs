@@ -34,6 +34,7 @@ mod overdue;
 mod point_form;
 mod poster;
 mod receipt;
+mod reconciliation;
 mod release;
 mod run;
 mod run_counts;

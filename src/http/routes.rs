@@ -16,6 +16,10 @@ use super::{
     comparisons, contacts, coverage, duplicates, facts, health, inspections, letters, organisations, posters,
     register_export, reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial,
     venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
+    accounts, admin, alarms, applicants, audit, backward, cases, categories, channels, codes, comparisons,
+    contacts, coverage, duplicates, feed, health, inspections, letters, organisations, posters,
+    reconciliation, register_export, reports, rule_packs, runs, scan_batches, scan_log, scans, screens,
+    sessions, trial, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
 };
 use crate::domain::access::{Permission, Role};
 use crate::domain::webhook::SIGNATURE_HEADER;
@@ -128,6 +132,11 @@ pub const API: &[Route] = &[
     (Method::GET, "/v1/letters/dead", Access::Roles(may::HoldLetters::ROLES)),
     (Method::POST, "/v1/letters/dead/{id}/again", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/letters/{issuer}/again", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/issuers/{issuer}/feed", Access::Issuer),
+    (Method::POST, "/v1/issuers/{issuer}/reconciliation", Access::Issuer),
+    (Method::GET, "/v1/issuers/{id}/reconciliations", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::POST, "/v1/issuers/{id}/reconciliations", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/issuers/{id}/replay", Access::Roles(may::Administer::ROLES)),
     (Method::GET, "/v1/scan-log", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/scan-log/dead", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/staff", Access::Roles(may::Administer::ROLES)),
@@ -223,6 +232,11 @@ pub fn api(config: &mut ServiceConfig) {
             .configure(rule_packs::routes)
             .configure(why::routes)
             .configure(letters::routes)
+            .service(letters::see_outbox)
+            .service(letters::stop_letters)
+            .service(letters::send_again)
+            .configure(feed::routes)
+            .configure(reconciliation::routes)
             .configure(backward::routes)
             .configure(coverage::routes)
             .configure(reports::routes)

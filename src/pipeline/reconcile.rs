@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::restate::{kind_of, restate};
@@ -17,22 +16,20 @@ use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
 use crate::domain::numbered::Numbered;
 use crate::domain::reconcile::{
-    After, Bucket, Drift, Found, Held, buckets, compare, differing, is_due, total, whole,
+    After, Difference, Drift, Findings, Found, Held, compare, differing, is_due, total, whole,
 };
+use crate::domain::visitor::Visitor;
 use crate::domain::webhook::VerifyingKey;
 use crate::issuer::reconcile::{NoAnswer, Other};
 use crate::store::access::division;
 use crate::store::decisions::{self, EMERGENCY_STOP};
 use crate::store::letters::{self, IssuerRow};
-use crate::store::reconcile::{Holding, Present, holdings, present, untold};
+use crate::store::reconcile::{Holding, Present, holdings, our_buckets, present, untold};
 use crate::store::reconciliations::{self as rows, NewDrift, ReconciliationRow};
 use crate::store::{audit, feed};
 
 /// How many assignments one transaction mends.
 const CHUNK: usize = 500;
-
-/// How many buckets are read at a time.
-const STRIDE: u8 = 16;
 
 /// After so long somebody else takes up a comparison whose worker has gone.
 const LEASE: TimeDelta = TimeDelta::hours(1);
@@ -101,7 +98,9 @@ async fn ask(app: &App, issuer: &IssuerRow, at: DateTime<Utc>) -> anyhow::Result
         key,
         its_key: its_key.unwrap_or_else(|| key.verifying_key()),
     };
-    let ours = our_buckets(app, issuer, at).await?;
+    let mut conn = app.store.conn().await?;
+    let ours = our_buckets(&mut conn, &issuer.id, at).await?;
+    drop(conn);
     let theirs = match other.buckets(at, &ours, app.clock.now()).await {
         Ok(answer) => answer.buckets,
         Err(why) => return Ok(Err(why)),
@@ -120,16 +119,6 @@ async fn ask(app: &App, issuer: &IssuerRow, at: DateTime<Utc>) -> anyhow::Result
     let buckets = differing.len();
     let (ours, theirs) = ((total(&ours), whole(&ours)), (total(&theirs), whole(&theirs)));
     Ok(Ok(Seen { ours, theirs, buckets, found }))
-}
-
-async fn our_buckets(app: &App, issuer: &IssuerRow, at: DateTime<Utc>) -> anyhow::Result<Vec<Bucket>> {
-    let mut conn = app.store.conn().await?;
-    let mut all = Vec::new();
-    for from in (0..=u8::MAX).step_by(STRIDE.into()) {
-        let held = holdings(&mut conn, &issuer.id, (from, from + (STRIDE - 1)), at).await?;
-        all.extend(buckets(held.iter().filter(|one| !one.waiting).map(|one| one.held).collect()));
-    }
-    Ok(all)
 }
 
 async fn of_bucket(
@@ -175,15 +164,8 @@ fn steady(
     found
 }
 
-/// What a system that takes its letters itself has found: what it holds, and by sort of drift the ids of assignments.
-#[derive(Debug, Serialize, Deserialize)]
-struct Findings {
-    buckets: Vec<Bucket>,
-    at: DateTime<Utc>,
-    drift: BTreeMap<Drift, Vec<Uuid>>,
-}
-
-/// Its word is enough: whatever it says, it is told no more than how its assignments stand.
+/// What a system that takes its letters itself came to. Its word is enough: whatever it says, it is told no more than how
+/// its assignments stand.
 async fn told(
     app: &App,
     issuer: &IssuerRow,
@@ -192,18 +174,17 @@ async fn told(
     let Ok(findings) = serde_json::from_value::<Findings>(findings.clone()) else {
         return Ok(Err("what the issuing system has found cannot be read".to_owned()));
     };
-    let ours = our_buckets(app, issuer, findings.at).await?;
-    let ids: Vec<Uuid> = findings.drift.values().flatten().copied().collect();
     let mut conn = app.store.conn().await?;
+    let ours = our_buckets(&mut conn, &issuer.id, findings.at).await?;
+    let ids: Vec<Uuid> = findings.found.iter().map(|one| one.assignment).collect();
     let known = present(&mut conn, &issuer.id, &ids).await?;
-    let mut found = Vec::new();
-    for (drift, ids) in findings.drift {
-        for assignment in ids {
-            let visitor = known.get(&assignment).map_or(Uuid::nil(), |one| one.visitor);
-            let visitor = crate::domain::visitor::Visitor::from_uuid(visitor);
-            found.push(Found { visitor, assignment, drift, open_there: drift != Drift::Missing });
-        }
-    }
+    let found = |one: &Difference| Found {
+        visitor: Visitor::from_uuid(known.get(&one.assignment).map_or(Uuid::nil(), |own| own.visitor)),
+        assignment: one.assignment,
+        drift: one.drift,
+        open_there: one.drift != Drift::Missing,
+    };
+    let found = findings.found.iter().map(found).collect();
     let buckets = differing(&ours, &findings.buckets).len();
     let theirs = (total(&findings.buckets), whole(&findings.buckets));
     Ok(Ok(Seen { ours: (total(&ours), whole(&ours)), theirs, buckets, found }))

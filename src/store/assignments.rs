@@ -158,7 +158,7 @@ pub async fn advance(
 
 /// Holds assignments until the transaction ends, in one order, so that whoever counts their events next counts all.
 pub async fn hold(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<(), StoreError> {
-    let query = sql_query("select 1 from assignments where id = any($1) order by id for update");
+    let query = sql_query("select 1 from assignments where id = any($1) order by id for no key update");
     query.bind::<Array<SqlUuid>, _>(ids).execute(conn).await?;
     Ok(())
 }

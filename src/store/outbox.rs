@@ -80,16 +80,6 @@ pub struct LeasedLetter {
     pub body: serde_json::Value,
 }
 
-/// Locks assignments in one order, since dispatchers of several issuing systems and those who take cases back change the
-/// same ones at the same time.
-pub async fn hold_assignments(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<(), StoreError> {
-    sql_query("select 1 from assignments where id = any($1) order by id for no key update")
-        .bind::<Array<SqlUuid>, _>(ids)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
 /// When a letter is to be tried again.
 #[derive(Debug, Clone, Copy)]
 pub struct Again {

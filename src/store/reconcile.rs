@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{StoreError, sound};
 use crate::domain::assignment::AssignmentState;
 use crate::domain::numbered::Numbered;
-use crate::domain::reconcile::{Held, Open, range_of};
+use crate::domain::reconcile::{Bucket, Held, Open, buckets, range_of};
 use crate::domain::rule_pack::Colour;
 use crate::domain::visitor::Visitor;
 
@@ -78,6 +78,23 @@ impl HoldingRow {
         };
         Ok(Holding { held, waiting: self.waiting })
     }
+}
+
+/// How many buckets are read at a time.
+const STRIDE: u8 = 16;
+
+/// The buckets of what an issuing system should hold, without what is on its way.
+pub async fn our_buckets(
+    conn: &mut AsyncPgConnection,
+    issuer_id: &str,
+    at: DateTime<Utc>,
+) -> Result<Vec<Bucket>, StoreError> {
+    let mut all = Vec::new();
+    for from in (0..=u8::MAX).step_by(STRIDE.into()) {
+        let held = holdings(conn, issuer_id, (from, from + (STRIDE - 1)), at).await?;
+        all.extend(buckets(held.iter().filter(|one| !one.waiting).map(|one| one.held).collect()));
+    }
+    Ok(all)
 }
 
 /// By division: open assignments that an issuing system has no letter about.

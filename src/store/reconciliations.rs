@@ -227,6 +227,39 @@ pub async fn insert_drifts(
     Ok(())
 }
 
+/// The drifts of a comparison: those that came back first, then those that could not be mended.
+pub async fn drifts(
+    conn: &mut AsyncPgConnection,
+    reconciliation_id: Uuid,
+    limit: i64,
+) -> Result<Vec<DriftRow>, StoreError> {
+    Ok(sql_query(
+        "select assignment_id, kind, mended, returned from drifts where reconciliation_id = $1
+         order by returned desc, mended, assignment_id limit $2",
+    )
+    .bind::<SqlUuid, _>(reconciliation_id)
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?)
+}
+
+/// A drift as it was written down.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct DriftRow {
+    /// Which assignment.
+    #[diesel(sql_type = SqlUuid)]
+    pub assignment_id: Uuid,
+    /// Number of a kind of drift.
+    #[diesel(sql_type = SmallInt)]
+    pub kind: i16,
+    /// Whether a letter was written.
+    #[diesel(sql_type = Bool)]
+    pub mended: bool,
+    /// Whether an earlier comparison had mended it.
+    #[diesel(sql_type = Bool)]
+    pub returned: bool,
+}
+
 /// Of these assignments, those that an earlier comparison with an issuing system had mended, and whether they had come
 /// back before.
 pub async fn mended_before(

@@ -32,12 +32,12 @@ impl Write for Buffer {
     }
 }
 
-fn log() -> MutexGuard<'static, Vec<u8>> {
+pub(crate) fn log() -> MutexGuard<'static, Vec<u8>> {
     LOG.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One subscriber for the process: the tests that run beside these are listened to as well.
-fn listen() {
+pub(crate) fn listen() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
         let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("placecode=trace"));

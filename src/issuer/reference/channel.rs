@@ -133,7 +133,9 @@ pub(super) async fn code(view: View, platform: web::Data<Platform>) -> HttpRespo
 /// The QR code of a text, with the quiet zone that scanners need.
 fn symbol(text: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
-    Some(code.render::<svg::Color<'_>>().quiet_zone(true).min_dimensions(256, 256).build())
+    let document = code.render::<svg::Color<'_>>().quiet_zone(true).min_dimensions(256, 256).build();
+    // What stands before the element belongs to a file of its own, not into a page.
+    document.find("<svg").and_then(|at| document.get(at..)).map(str::to_owned)
 }
 
 /// What the form of the check-in sends.

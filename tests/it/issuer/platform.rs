@@ -40,6 +40,7 @@ impl Platform {
         let keys = IssuerKeys::generate([[1; 32], [2; 32], [3; 32], [4; 32], [5; 32]]);
         let clock = Clock::fixed("2026-03-10T04:00:00Z".parse().unwrap());
         let config = IssuerConfig {
+            border_file: None,
             clock_shift_file: None,
             issuer_database_url: database_url(&database),
             issuer_keys_file: PathBuf::new(),

@@ -42,6 +42,8 @@ async fn the_other_side_decides_by_its_own_rules_and_takes_back_the_same() {
     let measure = &shown["assignments"][0];
     assert_eq!((&measure["rule_pack"], &measure["division"]), (&json!("hubei-2020@1"), &json!("420000")));
     assert_eq!(measure["authority"], "湖北省疾病预防控制中心");
+    let grounds = "突发公共卫生事件应急条例; 郑州市疾病预防控制中心 (410100): 传染病防治法第三十九条";
+    assert_eq!(measure["legal_basis"], grounds, "the visitor reads who has told the facts");
     assert!(measure["exposures"][0]["place"].as_str().unwrap().starts_with("老茶馆"), "{measure}");
     hubei.meets(3).await;
     assert_eq!(hubei.shows(3).await["colour"], "green");
@@ -158,7 +160,8 @@ async fn a_correction_takes_back_and_hands_over_anew() {
     let at_tea =
         stays.iter().find(|stay| stay["venue"] == "老茶馆" || stay.to_string().contains("老茶馆")).unwrap();
     let removal = format!("/v1/cases/{}/trail/{}/removal", story.case, at_tea["id"].as_str().unwrap());
-    let answer = story.investigator.post(&removal, &json!({ "reason": "监控显示当时不在" })).await;
+    let answer =
+        story.investigator.post(&removal, &json!({ "source": "camera", "reason": "监控显示当时不在" })).await;
     assert!(answer.status < 300, "{}", answer.text);
     story.app.settle().await;
     assert_eq!(hubei.shows(2).await["colour"], "green");

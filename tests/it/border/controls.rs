@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::bilateral::hubei;
-use super::stage::{Side, Story, alias, lives, secret};
+use super::stage::{Side, Story, alias, lives};
 use super::wire::Wire;
 
 fn control(id: u128, who: &Value, until: chrono::DateTime<chrono::Utc>) -> Value {
@@ -70,7 +70,7 @@ async fn a_control_that_is_over_or_was_ended_keeps_nothing_away() {
     for number in [2, 4] {
         assert_eq!(story.app.colour(number).await["colour"], "red");
     }
-    story.app.pass(60);
+    story.app.pass(24 * 60);
     story.app.settle().await;
     assert_eq!(story.app.number("select count(*) from controls").await, 0, "what is over is gone");
 }
@@ -142,6 +142,7 @@ async fn own_letter(
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_under_an_own_measure_gets_no_second_one_by_a_hand_over() {
     let story = Story::begin("henan-hubei").await;
+    story.app.pass(1);
     lives(&story.app, 4, "420106", "henan-hubei").await;
     let hubei = Side::start(&story.app, "second", &hubei());
     let wire = Wire::to(hubei.address);
@@ -156,7 +157,7 @@ async fn who_is_under_an_own_measure_gets_no_second_one_by_a_hand_over() {
     story.release().await;
     let receipt = &story.hand_over(2).await["receipt"];
     assert_eq!(receipt["decided"], "already_controlled");
-    assert_eq!(receipt["note"], "already under control at 420000 until 2026-03-21 12:00");
+    assert_eq!(receipt["note"], "already under control at 420000 until 2026-03-21 12:01");
     assert_eq!(hubei.shows(2).await["assignments"].as_array().unwrap().len(), 1);
     assert_eq!(story.hand_over(4).await["receipt"]["decided"], "measure");
     super::stage::assert_no_colour(&wire.carried());

@@ -1,9 +1,9 @@
 //! Henan, whose service found contacts of a case in a teahouse; two of them live in Hubei.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use clap::Parser;
 use placecode::config::IssuerConfig;
 use placecode::domain::access::Role;
 use placecode::domain::assertion::{AUDIENCE, IdentityClaims, sign};
@@ -69,6 +69,12 @@ pub fn agreement(id: &str, route: &str, to: &str, peer_key: &str) -> String {
     )
 }
 
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    config: IssuerConfig,
+}
+
 /// Another side's issuing system, with its border file.
 pub struct Side {
     pub keys: IssuerKeys,
@@ -88,14 +94,20 @@ impl Side {
         let border_file = folder.join("border.toml");
         std::fs::write(&border_file, border).unwrap();
         let keys = platforms::keys(name);
-        let config = IssuerConfig {
-            issuer_database_url: servers::database_url(&format!("{database}_issuer")),
-            issuer_keys_file: PathBuf::new(),
-            issuer_bind: "127.0.0.1:0".parse().unwrap(),
-            service_url: format!("http://{}/", app.address).parse().unwrap(),
-            border_file: Some(border_file),
-            clock_shift_file: None,
-        };
+        let arguments = [
+            "test",
+            "--issuer-database-url",
+            &servers::database_url(&format!("{database}_issuer")),
+            "--issuer-keys-file",
+            "/dev/null",
+            "--issuer-bind",
+            "127.0.0.1:0",
+            "--service-url",
+            &format!("http://{}/", app.address),
+            "--border-file",
+            border_file.to_str().unwrap(),
+        ];
+        let config = Arguments::parse_from(arguments).config;
         let (stop, stopped) = oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
         let (server_keys, clock) = (keys.clone(), app.clock.clone());

@@ -148,6 +148,7 @@ pub(crate) async fn see_agreement(
     _staff: Staff<Administer>,
     id: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
+    let id = word("id", &id).map_err(|_why| ApiError::NotFound("agreement"))?;
     let mut conn = web.app.store.conn().await?;
     Ok(HttpResponse::Ok().json(show(&web, &mut conn, &id).await?))
 }

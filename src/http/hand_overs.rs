@@ -134,6 +134,7 @@ pub(crate) async fn send_again(
     let actor = staff.0;
     let work = async |conn: &mut AsyncPgConnection, _: Nothing| {
         let now = web.now();
+        let id = word("id", &id).map_err(|_why| ApiError::NotFound("agreement"))?;
         agreements::newest(conn, &id).await?.ok_or(ApiError::NotFound("agreement"))?;
         let count = hand_overs::dig_up(conn, &id, now).await?;
         let act = audit::Act {

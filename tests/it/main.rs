@@ -12,6 +12,7 @@ mod access;
 mod audit;
 mod backward;
 mod bad_input;
+mod border;
 mod browser;
 mod cases;
 mod cli;

@@ -29,6 +29,7 @@ async fn see_outbox(desk: Desk<HoldLetters>, web: Data<Web>) -> Result<HttpRespo
     let mut conn = web.app.store.conn().await?;
     let outbox = letters::outbox(&web, &mut conn).await?;
     let title = desk.say("发件箱", "Outbox");
+    let compared = reconciliation::newest(&desk.view, &reconciliations::newest(&mut conn).await?);
     let body = html! {
         h1 { (title) }
         (switch(&desk, outbox.stopped))
@@ -37,6 +38,7 @@ async fn see_outbox(desk: Desk<HoldLetters>, web: Data<Web>) -> Result<HttpRespo
         @if outbox.letters.iter().any(|row| row.state == "buried") {
             p { a.button.quiet href="/letters/dead" { (desk.say("查看已搁置的信件", "See the buried letters")) } }
         }
+        (compared)
     };
     Ok(desk.page(title, &body))
 }

@@ -57,6 +57,7 @@ impl Platform {
         create_empty_database(&database);
         let clock = Clock::fixed("2026-03-10T04:00:00Z".parse().unwrap());
         let mut config = IssuerConfig {
+            border_file: None,
             clock_shift_file: None,
             issuer_database_url: database_url(&database),
             issuer_keys_file: PathBuf::new(),

@@ -93,7 +93,7 @@ fn measure(own: &Own, document: &HandOver, decided: Decided) -> Letter {
         rule_pack: own.pack.name(),
         division: own.division.to_string(),
         authority: own.authority.clone(),
-        legal_basis: own.legal_basis.clone(),
+        legal_basis: grounds(own, document),
         exposures: document
             .exposures
             .iter()
@@ -105,6 +105,12 @@ fn measure(own: &Own, document: &HandOver, decided: Decided) -> Letter {
         end: decided.end,
         appeal_url: format!("{}/{assignment}", own.appeal_url.trim_end_matches('/')),
     }
+}
+
+/// The own legal basis, and who has told the facts, since the visitor has a right to know.
+fn grounds(own: &Own, document: &HandOver) -> String {
+    let HandOver { sender, legal_basis, .. } = document;
+    format!("{}; {} ({}): {legal_basis}", own.legal_basis, sender.authority, sender.division)
 }
 
 fn shown(one: &HandedExposure, division: &str) -> Option<LetterExposure> {

@@ -21,6 +21,9 @@ use crate::store::audit_heads;
 /// How many entries are read at once.
 const PAGE: i64 = 5000;
 
+/// How many runs are named whose assignments the log does not tell of.
+const UNTOLD_MAX: i64 = 20;
+
 /// The exit code when the log was tampered with.
 const BROKEN: u8 = 4;
 
@@ -193,6 +196,13 @@ async fn online(args: &VerifyArgs, house: &House, kept: &[Head]) -> anyhow::Resu
     progress.end();
     if let Err(finding) = walk.end(Some(&(seq, hash))) {
         wrong.insert(0, finding.to_string());
+    }
+    for run in audit::untold_runs(&mut conn, UNTOLD_MAX).await? {
+        wrong.push(format!(
+            "run {} has {} assignments and the log tells of {}, {} of them were let go without a word in the log: \
+             somebody wrote them past the service",
+            run.run_id, run.assignments, run.told, run.unreleased
+        ));
     }
     Ok(Verified { walk, wrong })
 }

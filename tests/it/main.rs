@@ -24,6 +24,7 @@ mod exports;
 mod fair;
 mod faults;
 mod flow;
+mod henan;
 mod imports;
 mod issuer;
 mod laws;

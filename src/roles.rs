@@ -16,6 +16,7 @@ mod house;
 mod keys;
 mod moment;
 mod named_id;
+mod noted;
 mod pack_text;
 mod packs;
 mod pieces;

@@ -5,18 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use diesel_async::{AsyncConnection, AsyncPgConnection};
+use diesel_async::AsyncPgConnection;
 use ed25519_dalek::VerifyingKey;
 
 use super::audit_file::{Export, HeadLine, read_heads};
 use super::house::{House, HouseArgs};
+use super::noted::note;
 use super::terminal::{Progress, grouped, remark, say};
 use super::whole_file::Part;
-use crate::clock::Clock;
 use crate::domain::audit_heads::{self as heads, Head, HeadKeys, key_id};
 use crate::domain::audit_search::Walk;
-use crate::store::audit::{self, Act};
-use crate::store::audit_heads;
+use crate::store::{audit, audit_heads};
 
 /// How many entries are read at once.
 const PAGE: i64 = 5000;
@@ -218,10 +217,7 @@ pub(crate) async fn export(args: &ExportArgs) -> anyhow::Result<()> {
 
 async fn write(house: &House, out: &Path) -> anyhow::Result<u64> {
     let mut conn = house.store()?.conn().await?;
-    let subject = "audit log".to_owned();
-    let act = Act { actor: super::ACTOR, action: "audit.exported", subject, detail: serde_json::json!({}) };
-    let now = Clock::System.now();
-    conn.transaction::<_, anyhow::Error, _>(async |conn| Ok(audit::append(conn, act, now).await?)).await?;
+    note(&mut conn, "audit.exported", "audit log", serde_json::json!({})).await?;
     let (last, _) = audit::head(&mut conn).await?;
     let part = Part::create(out)?;
     let mut file = BufWriter::new(part.file());

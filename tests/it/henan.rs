@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::support::TestApp;
 use crate::support::client::Client;
-use crate::support::people::{Place, far, near, new_case, new_venue};
+use crate::support::people::{Place, far, new_venue};
 
 /// Depositors at the station.
 const ON_SITE: RangeInclusive<u32> = 1..=4;

@@ -104,7 +104,7 @@ async fn letters_of_others_are_refused_and_what_was_withdrawn_does_not_come_back
     let sql =
         format!("select body from letters where visitor = '{}' order by sequence", app.visitor(1).to_uuid());
     let letter = app.rows(&sql).await.remove(0)["body"].clone();
-    assert_eq!(letter["kind"], serde_json::to_value(LetterKind::Released).unwrap(), "{letter}");
+    assert_eq!(letter["kind"], serde_json::to_value(LetterKind::Assigned).unwrap(), "{letter}");
     let own = SigningKey::parse(app.issuer_keys.letters_secret_text()).unwrap();
     let other = SigningKey::parse(&SigningKey::format_ed25519(&[9; 32])).unwrap();
     let mut aimed = letter.clone();

@@ -18,6 +18,7 @@ mod keys;
 mod letter_keys;
 mod moment;
 mod named_id;
+mod noted;
 mod pack_text;
 mod packs;
 mod pieces;

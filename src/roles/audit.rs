@@ -5,21 +5,23 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use diesel_async::{AsyncConnection, AsyncPgConnection};
+use diesel_async::AsyncPgConnection;
 use ed25519_dalek::VerifyingKey;
 
 use super::audit_file::{Export, HeadLine, read_heads};
 use super::house::{House, HouseArgs};
+use super::noted::note;
 use super::terminal::{Progress, grouped, remark, say};
 use super::whole_file::Part;
-use crate::clock::Clock;
 use crate::domain::audit_heads::{self as heads, Head, HeadKeys, key_id};
 use crate::domain::audit_search::Walk;
-use crate::store::audit::{self, Act};
-use crate::store::audit_heads;
+use crate::store::{audit, audit_heads};
 
 /// How many entries are read at once.
 const PAGE: i64 = 5000;
+
+/// How many runs are named whose assignments the log does not tell of.
+const UNTOLD_MAX: i64 = 20;
 
 /// The exit code when the log was tampered with.
 const BROKEN: u8 = 4;
@@ -194,6 +196,13 @@ async fn online(args: &VerifyArgs, house: &House, kept: &[Head]) -> anyhow::Resu
     if let Err(finding) = walk.end(Some(&(seq, hash))) {
         wrong.insert(0, finding.to_string());
     }
+    for run in audit::untold_runs(&mut conn, UNTOLD_MAX).await? {
+        wrong.push(format!(
+            "run {} has {} assignments and the log tells of {}, {} of them were let go without a word in the log: \
+             somebody wrote them past the service",
+            run.run_id, run.assignments, run.told, run.unreleased
+        ));
+    }
     Ok(Verified { walk, wrong })
 }
 
@@ -208,10 +217,7 @@ pub(crate) async fn export(args: &ExportArgs) -> anyhow::Result<()> {
 
 async fn write(house: &House, out: &Path) -> anyhow::Result<u64> {
     let mut conn = house.store()?.conn().await?;
-    let subject = "audit log".to_owned();
-    let act = Act { actor: super::ACTOR, action: "audit.exported", subject, detail: serde_json::json!({}) };
-    let now = Clock::System.now();
-    conn.transaction::<_, anyhow::Error, _>(async |conn| Ok(audit::append(conn, act, now).await?)).await?;
+    note(&mut conn, "audit.exported", "audit log", serde_json::json!({})).await?;
     let (last, _) = audit::head(&mut conn).await?;
     let part = Part::create(out)?;
     let mut file = BufWriter::new(part.file());

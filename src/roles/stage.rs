@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use diesel_async::AsyncConnection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
 
 use super::house::{House, HouseArgs, ISSUER};
+use super::noted::note;
 use super::signals;
 use super::terminal::remark;
 use crate::clock::Clock;
@@ -205,7 +207,6 @@ async fn furnish(house: &House, args: &StageArgs, issuer_url: &Url) -> anyhow::R
         disabled_at: None,
         created_at: now,
     };
-    access::upsert_channel(&mut conn, &channel).await?;
     let issuer = IssuerRow {
         id: ISSUER.to_owned(),
         name: "健康码 Health code".to_owned(),
@@ -219,7 +220,13 @@ async fn furnish(house: &House, args: &StageArgs, issuer_url: &Url) -> anyhow::R
         pace_per_min: None,
         delivery: Delivery::Push.number(),
     };
-    Ok(letters::upsert_issuer(&mut conn, &issuer).await?)
+    conn.transaction::<_, anyhow::Error, _>(async |conn| {
+        access::upsert_channel(conn, &channel).await?;
+        letters::upsert_issuer(conn, &issuer).await?;
+        let detail = serde_json::json!({ "channel": channel.id, "issuer": issuer.id });
+        note(conn, "house.furnished", "private house", detail).await
+    })
+    .await
 }
 
 /// Fails with a readable message when somebody listens there already.

@@ -1,10 +1,11 @@
 //! The audit log: appended in the transaction of what it tells.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Bytea, Text};
+use diesel::sql_types::{BigInt, Bytea, Text, Uuid as SqlUuid};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::StoreError;
 use crate::domain::audit::{Entry, hex};
@@ -75,6 +76,48 @@ pub async fn end(conn: &mut AsyncPgConnection) -> Result<(i64, String, i64), Sto
     .get_result(conn)
     .await?;
     Ok((end.seq, hex(&end.hash), end.last))
+}
+
+/// A run whose assignments are not those that the log tells of.
+#[derive(Debug, QueryableByName)]
+pub struct Untold {
+    /// Which run.
+    #[diesel(sql_type = SqlUuid)]
+    pub run_id: Uuid,
+    /// How many assignments it has.
+    #[diesel(sql_type = BigInt)]
+    pub assignments: i64,
+    /// How many the log tells of.
+    #[diesel(sql_type = BigInt)]
+    pub told: i64,
+    /// How many of them were let go, though the log tells of no release.
+    #[diesel(sql_type = BigInt)]
+    pub unreleased: i64,
+}
+
+/// Runs whose assignments are not those that the log tells of: somebody has written them past the service. A chain
+/// that verifies says nothing of what never came into it.
+pub async fn untold_runs(conn: &mut AsyncPgConnection, limit: i64) -> Result<Vec<Untold>, StoreError> {
+    let rows = sql_query(
+        "with told as (
+             select subject, sum(coalesce((detail::json ->> 'count')::bigint, 0)) filter
+                        (where action = 'run.assignments_proposed') as made,
+                    bool_or(action = 'run.released') as released
+             from audit_entries where action in ('run.assignments_proposed', 'run.released') group by subject
+         ), made as (
+             select run_id, count(*) as count, count(*) filter (where state in (1, 2, 3, 5)) as out
+             from assignments group by run_id
+         )
+         select m.run_id, m.count as assignments, coalesce(t.made, 0)::bigint as told,
+                case when coalesce(t.released, false) then 0 else m.out end as unreleased
+         from made m left join told t on t.subject = 'run ' || m.run_id
+         where m.count <> coalesce(t.made, 0) or (m.out > 0 and not coalesce(t.released, false))
+         order by m.run_id limit $1",
+    )
+    .bind::<BigInt, _>(limit)
+    .load(conn)
+    .await?;
+    Ok(rows)
 }
 
 #[derive(QueryableByName)]

@@ -26,6 +26,7 @@ mod fair;
 mod faults;
 mod feed;
 mod flow;
+mod henan;
 mod imports;
 mod issuer;
 mod laws;

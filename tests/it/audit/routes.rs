@@ -248,7 +248,7 @@ async fn tracing(walk: &mut Walk) {
     let case = walk.post(&investigator, "/v1/cases", &[], new_case(&walk.app.visitor(1).to_hex(), now)).await;
     let case = id(&case).to_owned();
     let list = format!(
-        "visitor,kind,onset,sampled,isolated,authority,division\n{},confirmed,2026-03-14,2026-03-15 09:00,,郑州市疾控中心,410100\n",
+        "case_no,visitor,kind,onset_at,sampled_at,isolated_at,authority,division\nZZ-1,{},confirmed,2026-03-14,2026-03-15 09:00,,郑州市疾控中心,410100\n",
         walk.app.visitor(30).to_hex()
     );
     walk.post(&investigator, "/v1/cases/import", &[], Value::String(list)).await;

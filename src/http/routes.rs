@@ -8,18 +8,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::permissions as may;
 use super::{
     accounts, admin, agreements, alarms, applicants, assignments, audit, backward, cases, categories,
-    channels, codes, comparisons, contacts, coverage, duplicates, escalations, facts, hand_overs, health,
-    inspections, issuers, letters, organisations, posters, register_export, releases, reports, reviews,
-    rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial, venue_counts, venue_life,
-    venue_staff, venues, visitor_cards, visitors, why,
-    accounts, admin, alarms, applicants, assignments, audit, backward, cases, categories, channels, codes,
-    comparisons, contacts, coverage, duplicates, facts, health, inspections, letters, organisations, posters,
-    register_export, reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial,
+    channels, codes, comparisons, contacts, coverage, duplicates, escalations, facts, feed, hand_overs,
+    health, inspections, issuers, letters, organisations, posters, reconciliation, register_export, releases,
+    reports, reviews, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial,
     venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
-    accounts, admin, alarms, applicants, audit, backward, cases, categories, channels, codes, comparisons,
-    contacts, coverage, duplicates, feed, health, inspections, letters, organisations, posters,
-    reconciliation, register_export, reports, rule_packs, runs, scan_batches, scan_log, scans, screens,
-    sessions, trial, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
 };
 use crate::domain::access::{Permission, Role};
 use crate::domain::webhook::SIGNATURE_HEADER;

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::cases::short;
 use super::desk::{Asked, Desk, Sent};
 use super::layout::token;
+use super::reconciliation;
 use super::view::{View, go};
 use super::words::{Tone, badge};
 use crate::domain::access::Role;
@@ -17,6 +18,7 @@ use crate::http::letters::{self, CircuitState, DeadLetter, DeadPage, Outbox, Sto
 use crate::http::permissions::{Administer, HoldLetters};
 use crate::http::web::Web;
 use crate::http::write::transaction;
+use crate::store::reconciliations;
 
 /// Mounts what is here.
 pub(super) fn routes(config: &mut ServiceConfig) {

@@ -1,5 +1,7 @@
 //! What every role shares: settings, keys, catalogue, pools, clock.
 
+pub mod heads;
+mod releasing;
 pub mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +44,8 @@ pub struct App {
     pub clock: Clock,
     /// Days whose partitions are known to be there; only the drain uses it.
     pub known_days: Arc<Mutex<BTreeSet<NaiveDate>>>,
+    /// Issuing systems to which this process is just sending letters; only the dispatcher uses it.
+    pub sending: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl App {
@@ -67,6 +71,7 @@ impl App {
             client: Client::new(config.letter_timeout)?,
             clock,
             known_days: Arc::default(),
+            sending: Arc::default(),
             config: Arc::new(config),
         })
     }
@@ -83,15 +88,30 @@ pub async fn printer(other: Option<&FontFile>) -> anyhow::Result<Printer> {
     Ok(Printer::new(fonts, Words::shipped()?))
 }
 
+/// A line of the secrets file: one key, or several while they change, the newest first.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Line {
+    One(String),
+    Several(Vec<String>),
+}
+
 async fn read_keys(path: Option<&Path>) -> anyhow::Result<BTreeMap<String, SigningKey>> {
     let Some(path) = path else { return Ok(BTreeMap::new()) };
     let place = || format!("--issuer-secrets-file {}", path.display());
     let text = tokio::fs::read_to_string(path).await.with_context(place)?;
-    let lines: BTreeMap<String, String> = toml::from_str(&text).with_context(place)?;
-    let key = |(issuer, text): (String, String)| {
-        let key = SigningKey::parse(&text);
-        let key =
-            key.with_context(|| format!("{}: `{issuer}` must be `whsec_` or `whsk_` and base 64", place()))?;
+    // The whole error would repeat the line, which is a secret.
+    let lines: BTreeMap<String, Line> =
+        toml::from_str(&text).map_err(|error| anyhow::anyhow!("{}: {}", place(), error.message()))?;
+    let key = |(issuer, line): (String, Line)| {
+        let texts = match line {
+            Line::One(text) => vec![text],
+            Line::Several(texts) => texts,
+        };
+        let key = SigningKey::parse_all(&texts);
+        let key = key.with_context(|| {
+            format!("{}: `{issuer}` must be `whsec_` or `whsk_` and base 64, or a list of such keys", place())
+        })?;
         Ok((issuer, key))
     };
     lines.into_iter().map(key).collect()

@@ -82,8 +82,17 @@ pub struct Config {
     #[arg(long, env, default_value = "500", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub release_cap: u32,
 
+    /// From so many visitors in one release on, officers confirm the number with their word.
+    #[arg(long, env, default_value = "200", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub release_warning: u32,
+
+    /// The most visitors of one division whose colour releases may change within an hour, whoever gives the word; a
+    /// chief officer may lift it for one run in writing.
+    #[arg(long, env, default_value = "2000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub release_block_hour: u32,
+
     /// What letters are signed with: a file with one line `issuer = "whsec_…"` (a shared secret) or `"whsk_…"` (an
-    /// Ed25519 key) for each issuing system.
+    /// Ed25519 key) for each issuing system, or a list of keys while they change, the newest first.
     #[arg(long, env)]
     pub issuer_secrets_file: Option<PathBuf>,
 
@@ -98,6 +107,11 @@ pub struct Config {
     /// Waiting times between attempts to deliver a letter; after the last one it is buried.
     #[arg(long, env, default_value = "5s,30s,5m,30m,2h,6h", value_delimiter = ',', value_parser = humantime::parse_duration)]
     pub letter_retries: Vec<Duration>,
+
+    /// A file outside the database to which the signed heads of the audit log are appended, one JSON object a line, so
+    /// that nobody who administers the database can rewrite the log unnoticed. Best on another machine's disk.
+    #[arg(long, env)]
+    pub audit_heads_file: Option<PathBuf>,
 
     /// Set the `Secure` mark on cookies; switched off only where no TLS stands before the service.
     #[arg(long, env, default_value = "false", action = clap::ArgAction::Set)]
@@ -297,6 +311,25 @@ impl FairConfig {
     }
 }
 
+/// How many colours the codes of an issuing system have.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IssuerScheme {
+    /// Green, yellow, red.
+    Three,
+    /// Green, yellow, orange for close contacts, red.
+    Four,
+}
+
+fn issuer_id(text: &str) -> Result<String, &'static str> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let fits = (2..=32).contains(&text.len()) && text.bytes().all(plain);
+    if fits { Ok(text.to_owned()) } else { Err("2 to 32 lower-case letters, digits and hyphens") }
+}
+
+fn duration_or_zero(text: &str) -> Result<Duration, humantime::DurationError> {
+    if text == "0" { Ok(Duration::ZERO) } else { humantime::parse_duration(text) }
+}
+
 /// What the reference issuing system is told at the start.
 #[derive(clap::Args, Clone, Debug)]
 pub struct IssuerConfig {
@@ -316,6 +349,23 @@ pub struct IssuerConfig {
     #[arg(long, env, default_value = "http://127.0.0.1:8080/")]
     pub service_url: Url,
 
+    /// The id under which the service knows this issuing system.
+    #[arg(long, env, default_value = "health-code", value_parser = issuer_id)]
+    pub issuer_id: String,
+
+    /// How many colours a code has: three, or four, where close contacts are orange and not red.
+    #[arg(long, env, value_enum, default_value = "three")]
+    pub scheme: IssuerScheme,
+
+    /// How often letters are fetched from the service, where it cannot call this system; 0 leaves it to the service
+    /// to send them.
+    #[arg(long, env, default_value = "0s", value_parser = duration_or_zero)]
+    pub pull_every: Duration,
+
+    /// The file of other systems that may show or check codes: one table `[[application]]` for each. Nobody else
+    /// may.
+    #[arg(long, env)]
+    pub applications_file: Option<PathBuf>,
     /// What the issuing system has agreed with those of other divisions: a file, see docs/jurisdictions.md. Without it,
     /// it takes no hand-over from anybody.
     #[arg(long, env)]

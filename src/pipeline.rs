@@ -1,9 +1,12 @@
 //! The flow: one file per arrow, each a step that says what it did.
 
 pub mod batch;
+pub mod conclude;
+pub mod deliver;
 pub mod dispatch;
 pub mod drain;
 pub mod expire;
+pub mod extend;
 pub mod find;
 pub mod follow_up;
 pub mod hand_over;
@@ -12,7 +15,12 @@ pub mod pack;
 pub mod post;
 pub mod progress;
 pub mod propose;
+pub mod publish;
+pub mod reconcile;
 pub mod release;
+pub mod replay;
+pub mod restate;
+pub mod rules;
 pub mod run;
 pub mod settle_stays;
 pub mod summary;

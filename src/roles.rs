@@ -1,6 +1,8 @@
 //! The subcommands of the binary: the command line, and one file per role.
 
+mod assignments;
 mod audit;
+mod audit_file;
 mod backward;
 mod case_import;
 mod cases;
@@ -13,8 +15,10 @@ mod divisions;
 mod features;
 mod house;
 mod keys;
+mod letter_keys;
 mod moment;
 mod named_id;
+mod noted;
 mod pack_text;
 mod packs;
 mod pieces;
@@ -28,6 +32,7 @@ mod scans;
 mod sentinel;
 mod serve;
 mod service;
+mod settings;
 mod signals;
 mod source;
 mod staff;
@@ -46,6 +51,7 @@ mod venue_rows;
 mod venue_update;
 mod venues;
 mod visitor;
+mod whole_file;
 
 use std::process::ExitCode;
 
@@ -81,7 +87,7 @@ Examples:
 Every setting can be given as a flag or as the environment variable that stands beside it.
 
 Exit codes: 0 done; 1 failed, with the reason on standard error; 2 the command line is wrong;
-3 some was done and some refused, which the command names; or some codes were bad.";
+3 some was done and some refused, which the command names; or some codes were bad; 4 the audit log is broken.";
 
 /// Venue place codes and contact tracing for a city.
 #[derive(Parser, Debug)]
@@ -112,7 +118,7 @@ enum Role {
     Sentinel(Box<sentinel::SentinelArgs>),
     /// Bring the database's tables to this release's form.
     Migrate(house::HouseArgs),
-    /// Write a new key file, or change the place-code keys of one.
+    /// Write a new key file, or change the place-code or audit keys of one.
     Keys(keys::KeysArgs),
     /// Read place codes, and rotate those of many points.
     #[command(subcommand)]
@@ -153,6 +159,10 @@ enum Role {
     /// Put the cases of the conformance suite to this program, or to any other over HTTP.
     #[command(subcommand)]
     Conformance(Conformance),
+    /// Check the audit log, and export it.
+    /// Replay what happened to assignments, and write it for another system.
+    #[command(subcommand)]
+    Assignments(Assignments),
     /// Check the audit log.
     #[command(subcommand)]
     Audit(Audit),
@@ -242,9 +252,23 @@ enum Conformance {
 }
 
 #[derive(Subcommand, Debug)]
+enum Assignments {
+    /// Replay all events and compare with the rows; the first difference is named.
+    Verify(assignments::VerifyArgs),
+    /// Write the assignments that last with their events, for a migration that two people answer for.
+    #[command(after_help = assignments::EXAMPLES)]
+    Export(assignments::ExportArgs),
+    /// Replay an export, and say what colours it comes to. Needs no servers, changes nothing.
+    Replay(assignments::ReplayArgs),
+}
+
+#[derive(Subcommand, Debug)]
 enum Audit {
-    /// Verify the hash chain; the first broken entry is named.
+    /// Verify the hash chain against the published heads; the first broken link is named.
+    #[command(after_help = audit::EXAMPLES)]
     Verify(audit::VerifyArgs),
+    /// Write the log with its published heads to a file, which verifies without any server.
+    Export(audit::ExportArgs),
 }
 
 /// Plays the role that the command line names.
@@ -296,6 +320,11 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Packs(Packs::List) => packs::list()?,
         Role::Packs(Packs::Show(args)) => packs::show(&args)?,
         Role::Packs(Packs::Schema) => terminal::write(packs::SCHEMA.as_bytes())?,
+        Role::Audit(Audit::Verify(args)) => return audit::verify(&args).await,
+        Role::Audit(Audit::Export(args)) => audit::export(&args).await?,
+        Role::Assignments(Assignments::Verify(args)) => assignments::verify(&args).await?,
+        Role::Assignments(Assignments::Export(args)) => assignments::export(&args).await?,
+        Role::Assignments(Assignments::Replay(args)) => assignments::replay(&args)?,
         Role::Audit(Audit::Verify(args)) => audit::verify(&args).await?,
         Role::Completions { shell } => {
             let mut script = Vec::new();

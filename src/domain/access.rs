@@ -31,6 +31,8 @@ pub enum Role {
     ScanSource = 7,
     /// Hands in scans at the door of a venue that a manager has named; sees that venue and nothing else.
     DoorStaff = 8,
+    /// Escalates a whole place for a run, such as a provincial authority; neither proposes nor releases.
+    PlaceAuthority = 9,
 }
 
 impl Numbered for Role {
@@ -44,6 +46,7 @@ impl Numbered for Role {
         Self::Auditor,
         Self::ScanSource,
         Self::DoorStaff,
+        Self::PlaceAuthority,
     ];
 
     fn number(self) -> i16 {
@@ -62,7 +65,8 @@ impl Role {
             | Self::ReleasingOfficer
             | Self::ChiefOfficer
             | Self::Auditor
-            | Self::ScanSource => false,
+            | Self::ScanSource
+            | Self::PlaceAuthority => false,
         }
     }
 
@@ -78,6 +82,7 @@ impl Role {
             Self::Auditor => "auditor",
             Self::ScanSource => "scan_source",
             Self::DoorStaff => "door_staff",
+            Self::PlaceAuthority => "place_authority",
         }
     }
 }

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
+use ed25519_dalek::SigningKey;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
+
+use super::audit_heads::{HeadKeys, key_id};
 
 /// How many place-code keys a ring has room for: a code names its own by four bits.
 const SLOTS: u8 = 16;
@@ -52,6 +55,8 @@ pub struct Keyring {
     place_code: BTreeMap<u8, Key>,
     current_slot: u8,
     token: Key,
+    /// By generation; the last one signs the heads of the audit log, the others have signed earlier ones.
+    audit: BTreeMap<u32, Key>,
 }
 
 /// How the file is written: keys as 64 hexadecimal digits.
@@ -64,6 +69,9 @@ struct File {
     current_slot: u8,
     /// Slot (0 to 15) to key.
     place_code: BTreeMap<String, String>,
+    /// Generation to Ed25519 seed; absent in files from before there was one.
+    #[serde(default)]
+    audit: BTreeMap<String, String>,
 }
 
 /// Why a key file cannot be used.
@@ -78,6 +86,9 @@ pub enum InvalidKeyring {
     /// A slot outside 0 to 15.
     #[error("the place-code slot `{0}` must be a number from 0 to 15")]
     Slot(String),
+    /// A generation of the audit key that is no number.
+    #[error("the generation `{0}` of the audit key must be a number")]
+    Generation(String),
     /// The current slot has no key.
     #[error("current_slot names slot {0}, which has no key")]
     NoCurrent(u8),
@@ -98,7 +109,18 @@ impl Keyring {
     /// A ring with one place-code key, from random bytes given by the caller.
     pub fn new(token: [u8; 32], place_code: [u8; 32]) -> Self {
         let place_code = BTreeMap::from([(0, Key(place_code))]);
-        Self { place_code, current_slot: 0, token: Key(token) }
+        let token = Key(token);
+        Self { place_code, current_slot: 0, audit: first_audit_key(&token), token }
+    }
+
+    /// The same ring with one more audit key, which signs from now on; the public halves of the others stay, since
+    /// they have signed earlier heads.
+    #[must_use]
+    pub fn with_audit_key(&self, seed: [u8; 32]) -> Self {
+        let mut ring = self.clone();
+        let next = ring.audit.last_key_value().map_or(0, |(generation, _)| generation + 1);
+        ring.audit.insert(next, Key(seed));
+        ring
     }
 
     /// Reads the text of a key file.
@@ -117,7 +139,9 @@ impl Keyring {
         if !place_code.contains_key(&file.current_slot) {
             return Err(InvalidKeyring::NoCurrent(file.current_slot));
         }
-        Ok(Self { place_code, current_slot: file.current_slot, token: parse_key("token", &file.token)? })
+        let token = parse_key("token", &file.token)?;
+        let audit = if file.audit.is_empty() { first_audit_key(&token) } else { parse_audit(&file.audit)? };
+        Ok(Self { place_code, current_slot: file.current_slot, token, audit })
     }
 
     /// The text of a key file.
@@ -125,7 +149,9 @@ impl Keyring {
     pub fn to_toml(&self) -> String {
         let hex = |key: &Key| HEXLOWER_PERMISSIVE.encode(&key.0);
         let place_code = self.place_code.iter().map(|(slot, key)| (slot.to_string(), hex(key))).collect();
-        toml::to_string(&File { token: hex(&self.token), current_slot: self.current_slot, place_code })
+        let audit = self.audit.iter().map(|(generation, key)| (generation.to_string(), hex(key))).collect();
+        let current_slot = self.current_slot;
+        toml::to_string(&File { token: hex(&self.token), current_slot, place_code, audit })
             .expect("plain values")
     }
 
@@ -169,6 +195,43 @@ impl Keyring {
     pub fn token(&self) -> &Key {
         &self.token
     }
+
+    /// What signs the heads of the audit log.
+    pub fn audit_key(&self) -> Option<SigningKey> {
+        self.audit.last_key_value().map(|(_, key)| SigningKey::from_bytes(key.bytes()))
+    }
+
+    /// The public halves of all audit keys, by their ids.
+    pub fn audit_public_keys(&self) -> HeadKeys {
+        let public = |key: &Key| SigningKey::from_bytes(key.bytes()).verifying_key();
+        self.audit.values().map(public).map(|key| (key_id(&key), key)).collect()
+    }
+
+    /// A fingerprint of each key, by its name, from which the key cannot be told.
+    pub fn fingerprints(&self) -> BTreeMap<String, [u8; 32]> {
+        let print = |key: &Key| -> [u8; 32] {
+            Sha256::new().chain_update(b"placecode key fingerprint\0").chain_update(key.0).finalize().into()
+        };
+        let codes = self.place_code.iter().map(|(slot, key)| (format!("place_code.{slot}"), print(key)));
+        let audit = self.audit.iter().map(|(generation, key)| (format!("audit.{generation}"), print(key)));
+        let current = Sha256::digest([self.current_slot]).into();
+        let others = [("token".to_owned(), print(&self.token)), ("current_slot".to_owned(), current)];
+        codes.chain(audit).chain(others).collect()
+    }
+}
+
+/// The audit key of a ring that has none of its own, so that a file from before there was one signs as well.
+fn first_audit_key(token: &Key) -> BTreeMap<u32, Key> {
+    BTreeMap::from([(0, Key(token.mac("audit heads", &[])))])
+}
+
+fn parse_audit(keys: &BTreeMap<String, String>) -> Result<BTreeMap<u32, Key>, InvalidKeyring> {
+    let parse = |(generation, key): (&String, &String)| {
+        let number =
+            generation.parse().map_err(|_no_number| InvalidKeyring::Generation(generation.clone()))?;
+        Ok((number, parse_key(&format!("audit.{generation}"), key)?))
+    };
+    keys.iter().map(parse).collect()
 }
 
 /// A key from 64 hexadecimal digits; `name` stands in the error.
@@ -208,6 +271,29 @@ mod tests {
         assert_eq!(ring.current().unwrap().0, 3);
         assert_eq!(Keyring::parse(&ring.to_toml()).unwrap().slots().count(), 16);
         assert_eq!(ring.token().bytes(), &[1; 32], "tokens and forms stay valid");
+    }
+
+    #[test]
+    fn an_audit_key_is_added_and_earlier_ones_verify_still() {
+        let ring = Keyring::new([1; 32], [2; 32]);
+        let text = ring.to_toml();
+        let old: String = text.split("[audit]").next().unwrap().to_owned();
+        assert_ne!(old, text);
+        let read = Keyring::parse(&old).unwrap();
+        assert_eq!(read.audit_key(), ring.audit_key(), "a file from before there was one");
+        let turned = Keyring::parse(&read.with_audit_key([3; 32]).to_toml()).unwrap();
+        assert_eq!(turned.audit_key(), Some(SigningKey::from_bytes(&[3; 32])));
+        assert_eq!(turned.audit_public_keys().len(), 2);
+        assert!(turned.audit_public_keys().contains_key(&key_id(&ring.audit_key().unwrap().verifying_key())));
+        let changed: Vec<_> = turned
+            .fingerprints()
+            .into_iter()
+            .filter(|(name, print)| ring.fingerprints().get(name) != Some(print))
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(changed, ["audit.1"]);
+        let wrong = text.replace("[audit]\n0 =", "[audit]\nx =");
+        assert_eq!(Keyring::parse(&wrong).unwrap_err(), InvalidKeyring::Generation("x".into()));
     }
 
     #[test]

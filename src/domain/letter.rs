@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::numbered::Numbered;
 use super::rule_pack::{Class, Colour, EndConditions};
+use super::scheme::Shown;
 
 /// What a letter says about an assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +45,8 @@ pub struct Letter {
     pub rule: Option<String>,
     /// The colour by the rule pack, as it is after this letter.
     pub colour: Colour,
+    /// The word for it in the scheme of the receiving system, which may have four colours.
+    pub shown: Shown,
     /// Rule pack and version.
     pub rule_pack: String,
     /// The division whose authority decided.
@@ -75,6 +79,26 @@ pub struct LetterExposure {
     pub from: DateTime<Utc>,
     /// End of the slot.
     pub until: DateTime<Utc>,
+}
+
+/// How an issuing system gets its letters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[repr(i16)]
+pub enum Delivery {
+    /// The service calls it.
+    #[default]
+    Push = 0,
+    /// It asks the service.
+    Pull = 1,
+}
+
+impl Numbered for Delivery {
+    const ALL: &'static [Self] = &[Self::Push, Self::Pull];
+
+    fn number(self) -> i16 {
+        self as i16
+    }
 }
 
 /// What is sent in one request.

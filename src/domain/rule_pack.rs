@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::class_rule::{
     CheckIns, Class, ClassRule, Colour, Companion, CountedFrom, EndConditions, ReleaseRule, Secondary, Tests,
-    Within,
+    TimeStep, Within,
 };
 pub use self::numbers::Number;
 pub use self::refusal::InvalidPack;

@@ -79,6 +79,8 @@ pub enum SigningKey {
     Hmac(Secret),
     /// `whsk_…`: the receiver has the public half, `whpk_…`, and cannot sign in our name.
     Ed25519(ed25519_dalek::SigningKey),
+    /// Several while keys change, the newest first: all of them sign, and a receiver needs one.
+    Several(Vec<Self>),
 }
 
 impl SigningKey {
@@ -95,6 +97,12 @@ impl SigningKey {
         }
     }
 
+    /// Reads one key or several, the newest first; `None` when there is none or one of them has another form.
+    pub fn parse_all(texts: &[String]) -> Option<Self> {
+        let mut keys = texts.iter().map(|text| Self::parse(text)).collect::<Option<Vec<_>>>()?;
+        if keys.len() > 1 { Some(Self::Several(keys)) } else { keys.pop() }
+    }
+
     /// An Ed25519 key as text, from a random seed given by the caller: seed and public key, as the specification's
     /// libraries keep it.
     pub fn format_ed25519(seed: &[u8; 32]) -> String {
@@ -102,12 +110,19 @@ impl SigningKey {
         format!("whsk_{}", BASE64.encode(&key.to_keypair_bytes()))
     }
 
-    /// One signature, as it stands in `webhook-signature`.
+    /// What stands in `webhook-signature`: one signature, or one of each key with spaces between them.
     pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
-        let content = content(id, timestamp, body);
+        self.sign_content(&content(id, timestamp, body))
+    }
+
+    fn sign_content(&self, content: &[u8]) -> String {
         match self {
-            Self::Hmac(secret) => format!("v1,{}", BASE64.encode(&secret.mac(&content))),
-            Self::Ed25519(key) => format!("v1a,{}", BASE64.encode(&key.sign(&content).to_bytes())),
+            Self::Hmac(secret) => format!("v1,{}", BASE64.encode(&secret.mac(content))),
+            Self::Ed25519(key) => format!("v1a,{}", BASE64.encode(&key.sign(content).to_bytes())),
+            Self::Several(keys) => {
+                let signatures: Vec<String> = keys.iter().map(|key| key.sign_content(content)).collect();
+                signatures.join(" ")
+            }
         }
     }
 
@@ -116,6 +131,7 @@ impl SigningKey {
         match self {
             Self::Hmac(secret) => VerifyingKey::Hmac(secret.clone()),
             Self::Ed25519(key) => VerifyingKey::Ed25519(key.verifying_key()),
+            Self::Several(keys) => VerifyingKey::Any(keys.iter().map(Self::verifying_key).collect()),
         }
     }
 }
@@ -127,6 +143,8 @@ pub enum VerifyingKey {
     Hmac(Secret),
     /// `whpk_…`, the public half of the sender's key.
     Ed25519(ed25519_dalek::VerifyingKey),
+    /// One of several, while the sender's keys change.
+    Any(Vec<Self>),
 }
 
 impl VerifyingKey {
@@ -137,11 +155,17 @@ impl VerifyingKey {
         ed25519_dalek::VerifyingKey::from_bytes(&bytes.try_into().ok()?).ok().map(Self::Ed25519)
     }
 
-    /// The public half as text; `None` for a shared secret, which is nobody else's business.
+    /// The public half as text, of several the newest; `None` for a shared secret, which is nobody else's business.
     pub fn public_text(&self) -> Option<String> {
+        self.public_texts().into_iter().next()
+    }
+
+    /// The public halves as text, the newest first; none of a shared secret.
+    pub fn public_texts(&self) -> Vec<String> {
         match self {
-            Self::Hmac(_) => None,
-            Self::Ed25519(key) => Some(format!("whpk_{}", BASE64.encode(key.as_bytes()))),
+            Self::Hmac(_) => Vec::new(),
+            Self::Ed25519(key) => vec![format!("whpk_{}", BASE64.encode(key.as_bytes()))],
+            Self::Any(keys) => keys.iter().flat_map(Self::public_texts).collect(),
         }
     }
 
@@ -168,6 +192,7 @@ impl VerifyingKey {
             Self::Ed25519(key) => after("v1a,")
                 .and_then(|bytes| ed25519_dalek::Signature::from_slice(&bytes).ok())
                 .is_some_and(|signature| key.verify_strict(content, &signature).is_ok()),
+            Self::Any(keys) => keys.iter().any(|key| key.is_of(given, content)),
         }
     }
 }
@@ -221,6 +246,47 @@ mod tests {
         assert!(
             VerifyingKey::Hmac(Secret::parse(&Secret::format(&[9; 32])).unwrap()).public_text().is_none()
         );
+    }
+
+    /// What docs/letters.md shows; computed with Python's `hmac` and PyNaCl.
+    #[test]
+    fn the_example_of_the_documentation_verifies() {
+        let page = include_str!("../../docs/letters.md");
+        let (id, timestamp) = ("01960000-0000-7000-8000-000000000001", 1_773_633_600);
+        let body = br#"{"type":"placecode.letters.v1","timestamp":"2026-03-16T04:00:00Z","letters":[]}"#;
+        let texts =
+            ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(), SigningKey::format_ed25519(&[7; 32])];
+        let key = SigningKey::parse_all(&texts).unwrap();
+        let signatures = key.sign(id, timestamp, body);
+        assert_eq!(
+            signatures,
+            "v1,t50nImD7a0T/SjfRGykvV+i/aBdwcFAWsloA7hJTSJ0= \
+             v1a,xEbu0lilAvlwCznOLVpS1p9pxQ2yI0hwkRN6jeMmYi+7J5OD6nVzqtwMdoTL4F5fH8hRWxyC3FbV5N0+KrZbCA=="
+        );
+        let public = key.verifying_key().public_text().unwrap();
+        let shown = [&signatures, &texts[0], &public, std::str::from_utf8(body).unwrap()];
+        assert!(shown.iter().all(|text| page.contains(*text)));
+    }
+
+    #[test]
+    fn while_keys_change_all_of_them_sign_and_one_is_enough() {
+        let texts = [SigningKey::format_ed25519(&[7; 32]), Secret::format(&[9; 32])];
+        let key = SigningKey::parse_all(&texts).unwrap();
+        let signatures = key.sign("msg_1", 1000, b"{}");
+        let headers = Headers { id: "msg_1", timestamp: 1000, signatures: &signatures };
+        for text in &texts {
+            let one = SigningKey::parse(text).unwrap().verifying_key();
+            assert_eq!(one.verify(&headers, b"{}", at(1000)), Ok(()));
+        }
+        let other = SigningKey::parse(&Secret::format(&[8; 32])).unwrap().verifying_key();
+        assert_eq!(other.verify(&headers, b"{}", at(1000)), Err(InvalidMessage::Signature));
+        // What one of the keys alone has signed is genuine too.
+        let alone = SigningKey::parse(&texts[1]).unwrap().sign("msg_1", 1000, b"{}");
+        let headers = Headers { signatures: &alone, ..headers };
+        assert_eq!(key.verifying_key().verify(&headers, b"{}", at(1000)), Ok(()));
+        assert_eq!(key.verifying_key().public_texts().len(), 1);
+        assert!(SigningKey::parse_all(&[]).is_none());
+        assert!(SigningKey::parse_all(&[texts[0].clone(), "whsec_".to_owned()]).is_none());
     }
 
     #[test]

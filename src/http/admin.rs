@@ -1,4 +1,4 @@
-//! What an administrator makes known: devices, channels, issuing systems, rule packs.
+//! What an administrator makes known: devices, channels, rule packs.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, post, put};
@@ -17,9 +17,7 @@ use super::web::Web;
 use super::write::{Reply, Write};
 use crate::domain::rule_pack::RulePack;
 use crate::domain::venue::Division;
-use crate::domain::webhook::VerifyingKey;
 use crate::store::access::{self, ChannelRow, DeviceRow};
-use crate::store::letters::{self, IssuerRow};
 use crate::store::runs;
 
 /// A new digital sentinel or gate.
@@ -109,50 +107,6 @@ pub(crate) async fn put_channel(
     answer
 }
 
-/// An issuing system.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewIssuer {
-    /// Name to show.
-    pub name: String,
-    /// Where letters go.
-    #[schema(value_type = String)]
-    pub url: url::Url,
-    /// Whose people it colours.
-    pub division: String,
-    /// What it signs its own requests with, as `whpk_…`; without it, the secret that it shares with us.
-    #[serde(default)]
-    pub public_key: Option<String>,
-}
-
-/// Makes an issuing system known, or changes it. Its secret stands in the secrets file under its id.
-#[utoipa::path(request_body = NewIssuer, responses((status = 200, body = Made), (status = "default", body = super::error::Problem)), tag = "administration", security(("staff" = [])))]
-#[put("/issuers/{id}")]
-pub(crate) async fn put_issuer(
-    web: Data<Web>,
-    staff: Staff<Administer>,
-    id: Path<String>,
-    write: Write<NewIssuer>,
-) -> Result<HttpResponse, ApiError> {
-    let actor = staff.0;
-    let id = word(&id)?;
-    let work = async |conn: &mut AsyncPgConnection, form: NewIssuer| {
-        let row = IssuerRow {
-            id: id.clone(),
-            name: text("name", &form.name, 1, 100)?,
-            url: web_address("url", &form.url)?,
-            division: division(&form.division)?,
-            disabled_at: None,
-            created_at: web.now(),
-            public_key: form.public_key.map(|text| webhook_key(&text)).transpose()?,
-        };
-        letters::upsert_issuer(conn, &row).await?;
-        actor.note(&web, conn, "issuer.put", format!("issuer {id}")).await?;
-        Ok(Reply::ok(Made { id }))
-    };
-    write.once(&web, &actor.name, work).await
-}
-
 /// The text of a rule pack.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -187,7 +141,8 @@ pub(super) fn division(text: &str) -> Result<String, ApiError> {
     Ok(division.to_string())
 }
 
-fn word(text: &str) -> Result<String, ApiError> {
+/// The id of a channel or an issuing system.
+pub(super) fn word(text: &str) -> Result<String, ApiError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if (2..=32).contains(&text.len()) && text.chars().all(plain) {
         Ok(text.to_owned())
@@ -203,14 +158,8 @@ fn public_key(hex: &str) -> Result<Vec<u8>, ApiError> {
     key.map(|bytes| bytes.to_vec()).ok_or_else(|| ApiError::invalid("public_key", right))
 }
 
-fn webhook_key(text: &str) -> Result<String, ApiError> {
-    let key = VerifyingKey::parse(text).and_then(|key| key.public_text());
-    key.ok_or_else(|| {
-        ApiError::invalid("public_key", "must be `whpk_` and the base 64 of an Ed25519 public key")
-    })
-}
-
-fn web_address(field: &'static str, url: &url::Url) -> Result<String, ApiError> {
+/// An address that a program or a browser can be sent to.
+pub(super) fn web_address(field: &'static str, url: &url::Url) -> Result<String, ApiError> {
     if matches!(url.scheme(), "http" | "https") && url.has_host() {
         Ok(url.to_string())
     } else {

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use super::limits::read_by_staff;
+use super::refusals;
 use super::web::Web;
 use super::write::transaction;
 use crate::domain::access::{Permission, Role};
@@ -101,7 +102,7 @@ impl Actor {
             return Ok(());
         }
         self.refused(web, what).await?;
-        Err(ApiError::Forbidden("this belongs to another jurisdiction"))
+        Err(ApiError::Refused("this belongs to another jurisdiction"))
     }
 
     /// Writes down that something was refused.
@@ -133,6 +134,7 @@ impl<P: Permission> FromRequest for Staff<P> {
             let token = bearer(&request).ok_or(ApiError::Unauthenticated("a bearer token is needed"))?;
             let actor = actor_of(&web, &token).await?;
             let actor = actor.ok_or(ApiError::Unauthenticated("the token is unknown or has ended"))?;
+            refusals::asked_by(&request, &actor);
             permit::<P>(&actor)?;
             read_by_staff(&web, &request, &actor).await?;
             Ok(Self(actor, PhantomData))
@@ -169,6 +171,7 @@ impl<P: Permission> FromRequest for Visiting<P> {
             let session = cookie.value().to_owned();
             let actor =
                 actor_of(&web, &session).await?.ok_or(ApiError::Unauthenticated("please sign in again"))?;
+            refusals::asked_by(&request, &actor);
             permit::<P>(&actor)?;
             Ok(Self { actor, session, permission: PhantomData })
         })

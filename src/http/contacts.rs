@@ -1,9 +1,8 @@
-//! The contacts of a run: who was exposed, by what evidence, and who is left out.
+//! The contacts of a run: who was exposed, and by what evidence.
 
 use actix_web::web::{Data, Path, Query};
-use actix_web::{HttpResponse, get, post};
+use actix_web::{HttpResponse, get};
 use chrono::{DateTime, Utc};
-use diesel_async::AsyncPgConnection;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -12,10 +11,9 @@ use super::auth::{Actor, Staff};
 use super::cases::{Purpose, look};
 use super::error::ApiError;
 use super::permissions::{Investigate, SeeCases};
-use super::runs::{Run, note, permitted, show};
-use super::venue_forms::text;
+use super::runs::permitted;
 use super::web::{Web, next_page};
-use super::write::{Reply, Write, transaction};
+use super::write::transaction;
 use crate::domain::access::Permission;
 use crate::domain::exposure::Relation;
 use crate::domain::numbered::Numbered;
@@ -23,7 +21,7 @@ use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::scan::Presence;
 use crate::domain::visitor::Visitor;
 use crate::store::findings::{self, ContactRow, EvidenceRow};
-use crate::store::runs::{self, RunRow, RunState};
+use crate::store::runs::RunRow;
 
 /// How many contacts one page of a list holds.
 pub const PAGE: i64 = 200;
@@ -39,12 +37,23 @@ pub struct ContactList {
     pub offset: i64,
 }
 
+/// What a run computed of a contact.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Computed {
+    /// The strongest class that is met.
+    pub class: Class,
+    /// Which of the rules of that class.
+    pub rule: Option<String>,
+    /// The colour that the pack gives it.
+    pub colour: Colour,
+}
+
 /// A contact, with the evidence.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Contact {
     /// The pseudonym: 32 hexadecimal digits.
     pub visitor: String,
-    /// The strongest class that is met.
+    /// The class: the strongest that is met, unless a review has moved the contact.
     pub class: Class,
     /// Which of the rules of that class, where the pack has several.
     pub rule: Option<String>,
@@ -52,6 +61,8 @@ pub struct Contact {
     pub depth: i16,
     /// The proposed colour.
     pub colour: Colour,
+    /// What the run computed, which no review changes.
+    pub computed: Computed,
     /// Seconds together with the case.
     pub together_secs: i64,
     /// How many meetings.
@@ -117,34 +128,6 @@ pub(crate) async fn see_evidence(
     Ok(HttpResponse::Ok().json(evidence(&web, &staff.0, id, &visitor, &purpose.purpose).await?))
 }
 
-/// Leaves a contact out.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Exclusion {
-    /// The contact: 32 hexadecimal digits.
-    pub visitor: String,
-    /// Why; 3 to 500 characters.
-    pub reason: String,
-}
-
-/// Leaves a contact out of a computed run, with reason and author.
-#[utoipa::path(request_body = Exclusion, responses((status = 200, body = Run), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
-#[post("/runs/{id}/exclusions")]
-pub(crate) async fn exclude_contact(
-    web: Data<Web>,
-    staff: Staff<Investigate>,
-    id: Path<Uuid>,
-    write: Write<Exclusion>,
-) -> Result<HttpResponse, ApiError> {
-    let actor = staff.0;
-    let run = permitted(&web, &actor, *id).await?;
-    let work = async |conn: &mut AsyncPgConnection, form: Exclusion| {
-        exclude(&web, conn, &actor, &run, &form).await?;
-        Ok(Reply::ok(show(&run)?))
-    };
-    write.once(&web, &actor.name, work).await
-}
-
 /// A page of a run's contacts, after the look was written down.
 pub async fn contacts(
     web: &Web,
@@ -190,28 +173,6 @@ pub async fn evidence(
     rows.iter().map(show_evidence).collect()
 }
 
-/// Leaves a contact out of a computed run. The run is held meanwhile, so that nobody proposes it with
-/// the contact in it.
-pub async fn exclude(
-    web: &Web,
-    conn: &mut AsyncPgConnection,
-    actor: &Actor,
-    run: &RunRow,
-    form: &Exclusion,
-) -> Result<(), ApiError> {
-    let visitor = visitor_of(&form.visitor)?;
-    let reason = text("reason", &form.reason, 3, 500)?;
-    let run = runs::hold(conn, run.id).await?.ok_or(ApiError::NotFound("run"))?;
-    if run.dry || run.state()? != RunState::Computed {
-        return Err(ApiError::Conflict("contacts can be left out only before the run is proposed"));
-    }
-    let now = web.now();
-    if !findings::exclude(conn, run.id, visitor.to_uuid(), actor.person()?, &reason, now).await? {
-        return Err(ApiError::NotFound("contact"));
-    }
-    note(web, conn, actor, "contact.excluded", run.id, serde_json::json!({ "reason": reason })).await
-}
-
 /// The persons of a dry run are nobody's business but the investigator's: nothing will be released of it.
 pub(super) fn may_see_persons(actor: &Actor, run: &RunRow) -> Result<(), ApiError> {
     if run.dry && !Investigate::ROLES.iter().any(|role| actor.is(*role)) {
@@ -227,6 +188,11 @@ pub(super) fn show_contact(row: &ContactRow) -> Result<Contact, ApiError> {
         rule: row.rule.clone(),
         depth: row.depth,
         colour: Colour::from_number(row.colour).ok_or_else(broken)?,
+        computed: Computed {
+            class: Class::from_number(row.computed_class).ok_or_else(broken)?,
+            rule: row.computed_rule.clone(),
+            colour: Colour::from_number(row.computed_colour).ok_or_else(broken)?,
+        },
         together_secs: row.together_secs,
         meetings: row.meetings,
         first_at: row.first_at,
@@ -248,7 +214,7 @@ pub(super) fn show_evidence(row: &EvidenceRow) -> Result<Evidence, ApiError> {
     })
 }
 
-fn broken() -> ApiError {
+pub(super) fn broken() -> ApiError {
     ApiError::Internal(anyhow::anyhow!("a row of a run's result holds a value that cannot be"))
 }
 

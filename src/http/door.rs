@@ -57,7 +57,7 @@ pub async fn own_point(web: &Web, actor: &Actor, id: i64) -> Result<Arc<PointFac
         return Ok(facts);
     }
     actor.refused(web, &format!("point {id}")).await?;
-    Err(ApiError::Forbidden("this venue is not yours"))
+    Err(ApiError::Refused("this venue is not yours"))
 }
 
 /// A receipt that is genuine, whether or not it has ended.

@@ -23,6 +23,9 @@ pub enum ApiError {
     /// 403: the token is good, but not for this.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// 403, like `Forbidden`, where that was written down already with what it was about.
+    #[error("{0}")]
+    Refused(&'static str),
     /// 404.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -86,7 +89,7 @@ impl ResponseError for ApiError {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Refused(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict(_) => StatusCode::CONFLICT,

@@ -66,7 +66,7 @@ pub async fn chain(
     drop(conn);
     if venues.is_empty() && after.is_none() && only_own(actor) {
         actor.refused(web, &format!("organisation {id}")).await?;
-        return Err(ApiError::Forbidden("none of your venues belongs to this organisation"));
+        return Err(ApiError::Refused("none of your venues belongs to this organisation"));
     }
     Ok((show_organisation(row)?, venues))
 }

@@ -3,6 +3,7 @@
 mod alarms;
 mod apply;
 mod audit;
+mod audit_heads;
 mod backward;
 mod case;
 mod case_correct;
@@ -17,19 +18,23 @@ mod desk;
 mod door;
 mod door_list;
 mod door_result;
+mod held;
 mod home;
 mod inspect;
 mod inspection;
 mod join;
 mod layout;
+mod letters;
 mod manage;
 mod me;
 mod me_code;
 mod minute;
 mod organisation;
+mod overdue;
 mod point_form;
 mod poster;
 mod receipt;
+mod reconciliation;
 mod release;
 mod run;
 mod run_counts;
@@ -128,19 +133,27 @@ pub const PAGES: &[Route] = &[
     (Method::GET, "/backward", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/cases/{id}/runs", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/cases/{id}/withdrawal", Access::Roles(may::Investigate::ROLES)),
-    (Method::GET, "/runs/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/runs/{id}", Access::Roles(may::SeeRuns::ROLES)),
     (Method::GET, "/runs/{id}/contacts", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/runs/{id}/contacts/{visitor}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/runs/{id}/exclusions", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/runs/{id}/inclusions", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/runs/{id}/reviews", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/runs/{id}/escalations", Access::Roles(may::Escalate::ROLES)),
     (Method::GET, "/runs/{id}/difference/{other}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/runs/{id}/comparison", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/runs/{id}/cancellation", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/runs/{id}/proposal", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/release", Access::Roles(may::Release::ROLES)),
     (Method::POST, "/runs/{id}/release", Access::Roles(may::Release::ROLES)),
+    (Method::POST, "/runs/{id}/lifts", Access::Roles(may::LiftHour::ROLES)),
     (Method::GET, "/letters", Access::Roles(may::HoldLetters::ROLES)),
     (Method::POST, "/letters/stop", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::GET, "/letters/dead", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::POST, "/letters/dead/{id}/again", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/letters/again", Access::Roles(may::Administer::ROLES)),
     (Method::GET, "/audit", Access::Roles(may::ReadAudit::ROLES)),
+    (Method::GET, "/audit/heads", Access::Public),
     (Method::GET, "/{code}", Access::Public),
     (Method::POST, "/{code}", Access::Visitor),
 ];
@@ -200,16 +213,20 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(run::show)
         .service(run::propose)
         .service(run::cancel)
+        .service(run::escalate_place)
         .service(comparison::compare)
         .service(comparison::show)
         .service(contacts::list)
         .service(contacts::evidence)
         .service(contacts::exclude)
+        .service(contacts::include)
+        .service(contacts::review)
         .service(release::list)
         .service(release::give_word)
-        .service(release::see_outbox)
-        .service(release::stop)
+        .service(release::lift)
+        .configure(letters::routes)
         .service(audit::show)
+        .service(audit_heads::show)
         .service(scan::show)
         .service(scan::take);
 }

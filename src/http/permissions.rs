@@ -83,6 +83,31 @@ impl Permission for SeeCases {
     const ROLES: &'static [Role] = &[Role::Investigator, Role::ReleasingOfficer, Role::ChiefOfficer];
 }
 
+/// See how a run and its release stand, in counts.
+#[derive(Debug)]
+pub struct SeeRuns;
+
+impl Permission for SeeRuns {
+    const ROLES: &'static [Role] =
+        &[Role::Investigator, Role::ReleasingOfficer, Role::ChiefOfficer, Role::PlaceAuthority];
+}
+
+/// Move everybody whom a run found at one place to a stronger class.
+#[derive(Debug)]
+pub struct Escalate;
+
+impl Permission for Escalate {
+    const ROLES: &'static [Role] = &[Role::PlaceAuthority];
+}
+
+/// Let a run go beyond what a division releases within an hour.
+#[derive(Debug)]
+pub struct LiftHour;
+
+impl Permission for LiftHour {
+    const ROLES: &'static [Role] = &[Role::ChiefOfficer];
+}
+
 /// See the rule packs that are loaded.
 #[derive(Debug)]
 pub struct SeeRulePacks;
@@ -131,5 +156,6 @@ impl Permission for SignedIn {
         Role::Auditor,
         Role::DoorStaff,
         Role::ScanSource,
+        Role::PlaceAuthority,
     ];
 }

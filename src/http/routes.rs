@@ -7,10 +7,11 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, agreements, alarms, applicants, audit, backward, cases, categories, channels, codes,
-    comparisons, contacts, coverage, duplicates, hand_overs, health, inspections, letters, organisations,
-    posters, register_export, reports, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions,
-    trial, venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
+    accounts, admin, agreements, alarms, applicants, assignments, audit, backward, cases, categories,
+    channels, codes, comparisons, contacts, coverage, duplicates, escalations, facts, feed, hand_overs,
+    health, inspections, issuers, letters, organisations, posters, reconciliation, register_export, releases,
+    reports, reviews, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial,
+    venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
 };
 use crate::domain::access::{Permission, Role};
 use crate::domain::webhook::SIGNATURE_HEADER;
@@ -97,20 +98,37 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/cases/{id}/comparisons", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/v1/runs/{id}/difference/{other}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/v1/runs/{id}/cancellation", Access::Roles(may::Investigate::ROLES)),
-    (Method::GET, "/v1/runs/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/v1/runs/{id}", Access::Roles(may::SeeRuns::ROLES)),
     (Method::GET, "/v1/runs/{id}/coverage", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts/{visitor}/evidence", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/contacts/{visitor}/why", Access::Roles(may::SeeCases::ROLES)),
     (Method::GET, "/v1/runs/{id}/reports/{file}", Access::Roles(may::SeeCases::ROLES)),
     (Method::POST, "/v1/runs/{id}/exclusions", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/v1/runs/{id}/inclusions", Access::Roles(may::Investigate::ROLES)),
+    (Method::POST, "/v1/runs/{id}/reviews", Access::Roles(may::Investigate::ROLES)),
+    (Method::GET, "/v1/runs/{id}/contacts/{visitor}/reviews", Access::Roles(may::SeeCases::ROLES)),
+    (Method::POST, "/v1/runs/{id}/escalations", Access::Roles(may::Escalate::ROLES)),
     (Method::POST, "/v1/runs/{id}/proposal", Access::Roles(may::Investigate::ROLES)),
     (Method::POST, "/v1/runs/{id}/release", Access::Roles(may::Release::ROLES)),
+    (Method::GET, "/v1/assignments/overdue", Access::Roles(may::SeeCases::ROLES)),
+    (Method::GET, "/v1/assignments/{id}", Access::Roles(may::SeeCases::ROLES)),
+    (Method::POST, "/v1/issuers/{issuer}/facts", Access::Issuer),
+    (Method::GET, "/v1/runs/{id}/release", Access::Roles(may::SeeRuns::ROLES)),
+    (Method::POST, "/v1/runs/{id}/lifts", Access::Roles(may::LiftHour::ROLES)),
     (Method::GET, "/v1/rule-packs", Access::Roles(may::SeeRulePacks::ROLES)),
     (Method::GET, "/v1/rule-packs/{name}", Access::Roles(may::SeeRulePacks::ROLES)),
     (Method::GET, "/v1/letters", Access::Roles(may::HoldLetters::ROLES)),
     (Method::PUT, "/v1/letters/stop", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::GET, "/v1/letters/keys", Access::Public),
+    (Method::GET, "/v1/letters/dead", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::POST, "/v1/letters/dead/{id}/again", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/letters/{issuer}/again", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/issuers/{issuer}/feed", Access::Issuer),
+    (Method::POST, "/v1/issuers/{issuer}/reconciliation", Access::Issuer),
+    (Method::GET, "/v1/issuers/{id}/reconciliations", Access::Roles(may::HoldLetters::ROLES)),
+    (Method::POST, "/v1/issuers/{id}/reconciliations", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/issuers/{id}/replay", Access::Roles(may::Administer::ROLES)),
     (Method::GET, "/v1/scan-log", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/scan-log/dead", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/staff", Access::Roles(may::Administer::ROLES)),
@@ -119,7 +137,10 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/machines", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/devices", Access::Roles(may::Administer::ROLES)),
     (Method::PUT, "/v1/channels/{id}", Access::Roles(may::Administer::ROLES)),
+    (Method::GET, "/v1/issuers", Access::Roles(may::Administer::ROLES)),
     (Method::PUT, "/v1/issuers/{id}", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/issuers/{id}/disabling", Access::Roles(may::Administer::ROLES)),
+    (Method::POST, "/v1/issuers/{id}/enabling", Access::Roles(may::Administer::ROLES)),
     (Method::PUT, "/v1/agreements/{id}", Access::Roles(may::Administer::ROLES)),
     (Method::GET, "/v1/agreements/{id}", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/agreements/{id}/again", Access::Roles(may::Administer::ROLES)),
@@ -128,6 +149,9 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/rule-packs", Access::Roles(may::Administer::ROLES)),
     (Method::POST, "/v1/rule-packs/trial", Access::Roles(may::TryPacks::ROLES)),
     (Method::GET, "/v1/audit", Access::Roles(may::ReadAudit::ROLES)),
+    (Method::GET, "/v1/audit/heads", Access::Public),
+    (Method::POST, "/v1/audit/heads", Access::Roles(may::ReadAudit::ROLES)),
+    (Method::GET, "/v1/audit/keys", Access::Public),
 ];
 
 /// Whether a path is one of a route's. A part in braces may be anything, except that a place code has
@@ -191,14 +215,20 @@ pub fn api(config: &mut ServiceConfig) {
             .configure(comparisons::routes)
             .service(contacts::see_contacts)
             .service(contacts::see_evidence)
-            .service(contacts::exclude_contact)
+            .configure(reviews::routes)
+            .configure(escalations::routes)
             .service(runs::propose_run)
-            .service(runs::release_run)
+            .configure(assignments::routes)
+            .configure(facts::routes)
+            .configure(releases::routes)
             .configure(rule_packs::routes)
             .configure(why::routes)
+            .configure(letters::routes)
             .service(letters::see_outbox)
             .service(letters::stop_letters)
             .service(letters::send_again)
+            .configure(feed::routes)
+            .configure(reconciliation::routes)
             .configure(backward::routes)
             .configure(coverage::routes)
             .configure(reports::routes)
@@ -206,7 +236,8 @@ pub fn api(config: &mut ServiceConfig) {
             .configure(trial::routes)
             .configure(agreements::routes)
             .configure(hand_overs::routes)
-            .service(audit::read_audit),
+            .service(audit::read_audit)
+            .configure(audit::routes),
     );
 }
 
@@ -221,7 +252,7 @@ fn administration(config: &mut ServiceConfig) {
         .service(accounts::add_machine)
         .service(admin::add_device)
         .service(admin::put_channel)
-        .service(admin::put_issuer)
+        .configure(issuers::routes)
         .service(admin::load_pack);
 }
 

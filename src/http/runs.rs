@@ -1,4 +1,4 @@
-//! Runs: previewed, proposed by an investigator, let go by two officers.
+//! Runs: asked for, previewed, and proposed by an investigator.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
@@ -11,16 +11,15 @@ use uuid::Uuid;
 use super::auth::{Actor, Staff};
 use super::cases::permitted as permitted_case;
 use super::error::ApiError;
-use super::permissions::{Investigate, Release, SeeCases};
+use super::permissions::{Investigate, SeeRuns};
 use super::venue_forms::text;
 use super::web::Web;
 use super::write::{Reply, Write};
 use crate::app::waiting::{Ends, Waiting};
-use crate::domain::access::Role;
-use crate::store::audit;
-use crate::store::decisions::{self, ReleaseRow};
+use crate::domain::release::Held;
 use crate::store::progress::{self, Stage};
 use crate::store::runs::{self, RunRow, RunState};
+use crate::store::{audit, cases, releasing, reviews};
 
 /// What is to be computed.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -102,6 +101,8 @@ pub struct Run {
     pub waiting: Option<Waiting>,
     /// While it is computed, when that takes long: how far it is.
     pub progress: Option<RunProgress>,
+    /// While it is proposed: what it lacks before it goes out.
+    pub held_by: Vec<Held>,
 }
 
 /// Asks for a run. The pipeline computes it; nobody's colour changes by it.
@@ -126,7 +127,7 @@ pub(crate) async fn request_run(
 #[get("/runs/{id}")]
 pub(crate) async fn see_run(
     web: Data<Web>,
-    staff: Staff<SeeCases>,
+    staff: Staff<SeeRuns>,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
     let row = permitted(&web, &staff.0, *id).await?;
@@ -151,31 +152,6 @@ pub(crate) async fn propose_run(
     permitted(&web, &actor, *id).await?;
     let work = async |conn: &mut AsyncPgConnection, _: Nothing| {
         Ok(Reply::accepted(show(&propose(&web, conn, &actor, *id).await?)?))
-    };
-    write.once(&web, &actor.name, work).await
-}
-
-/// An officer's word.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Word {
-    /// On what legal basis; 3 to 500 characters.
-    pub legal_basis: String,
-}
-
-/// Gives an officer's word for a proposed run. With the second one, of another officer, it goes out.
-#[utoipa::path(request_body = Word, responses((status = 202, body = Run), (status = "default", body = super::error::Problem)), tag = "runs", security(("staff" = [])))]
-#[post("/runs/{id}/release")]
-pub(crate) async fn release_run(
-    web: Data<Web>,
-    staff: Staff<Release>,
-    id: Path<Uuid>,
-    write: Write<Word>,
-) -> Result<HttpResponse, ApiError> {
-    let actor = staff.0;
-    permitted(&web, &actor, *id).await?;
-    let work = async |conn: &mut AsyncPgConnection, form: Word| {
-        Ok(Reply::accepted(show(&release(&web, conn, &actor, *id, &form.legal_basis).await?)?))
     };
     write.once(&web, &actor.name, work).await
 }
@@ -223,14 +199,36 @@ pub async fn propose(
     actor: &Actor,
     id: Uuid,
 ) -> Result<RunRow, ApiError> {
-    if runs::find(conn, id).await?.is_some_and(|run| run.dry) {
+    let run = runs::hold(conn, id).await?.ok_or(ApiError::NotFound("run"))?;
+    if run.dry {
         return Err(ApiError::Conflict("a dry run is never proposed; ask for a run that is not dry"));
+    }
+    let escalated = reviews::escalations(conn, id).await?;
+    if escalated.iter().any(|place| place.author == actor.id) {
+        return Err(ApiError::Forbidden("whoever escalates a place proposes nothing of that run"));
+    }
+    if reviews::altered_in(conn, id).await? > 0 {
+        return Err(ApiError::Conflict(
+            "contacts of this run were changed without a review; compute it again",
+        ));
+    }
+    let unequal = reviews::unequal_in(conn, id).await?;
+    if unequal > 0 {
+        return Err(ApiError::invalid("reviews", not_equal(unequal)));
     }
     if !runs::propose(conn, id, actor.person()?, web.now()).await? {
         return Err(ApiError::Conflict("only a computed run can be proposed, and only once"));
     }
     note(web, conn, actor, "run.proposed", id, serde_json::json!({})).await?;
     runs::find(conn, id).await?.ok_or(ApiError::NotFound("run"))
+}
+
+/// Why a run is not proposed whose reviews are not equal. It names nobody.
+pub(super) fn not_equal(people: i64) -> String {
+    format!(
+        "{people} contacts shared a stay of the case with somebody who was promoted, demoted or left out, for about as \
+         long and in the same class, and neither got the same nor have a review of their own with its reason"
+    )
 }
 
 /// Cancels a run that is not computed yet: at once when it is queued, and at its next step when it is being computed.
@@ -256,36 +254,6 @@ pub async fn cancel(
     }
     note(web, conn, actor, "run.cancelled", id, serde_json::json!({})).await?;
     runs::find(conn, id).await?.ok_or(ApiError::NotFound("run"))
-}
-
-/// Gives an officer's word.
-pub async fn release(
-    web: &Web,
-    conn: &mut AsyncPgConnection,
-    actor: &Actor,
-    id: Uuid,
-    legal_basis: &str,
-) -> Result<RunRow, ApiError> {
-    let run = runs::find(conn, id).await?.ok_or(ApiError::NotFound("run"))?;
-    if run.state()? != RunState::Proposed {
-        return Err(ApiError::Conflict("only a proposed run can be released"));
-    }
-    if run.proposed_by == Some(actor.person()?) {
-        return Err(ApiError::Forbidden("whoever proposed a run cannot release it"));
-    }
-    let word = ReleaseRow {
-        run_id: id,
-        officer_id: actor.person()?,
-        legal_basis: text("legal_basis", legal_basis, 3, 500)?,
-        chief: actor.is(Role::ChiefOfficer),
-        at: web.now(),
-    };
-    if !decisions::insert_release(conn, &word).await? {
-        return Err(ApiError::Conflict("you have given your word already; it takes another officer's"));
-    }
-    let detail = serde_json::json!({ "legal_basis": word.legal_basis, "chief": word.chief });
-    note(web, conn, actor, "run.word_given", id, detail).await?;
-    Ok(run)
 }
 
 /// A run as staff see it.
@@ -314,6 +282,7 @@ pub fn show(row: &RunRow) -> Result<Run, ApiError> {
         followed_by: None,
         waiting: None,
         progress: None,
+        held_by: Vec::new(),
     })
 }
 
@@ -322,6 +291,11 @@ pub async fn show_whole(web: &Web, row: &RunRow) -> Result<Run, ApiError> {
     let mut run = show(row)?;
     let mut conn = web.app.store.conn().await?;
     run.followed_by = runs::follow_up_of(&mut conn, row.id).await?;
+    if run.state == RunState::Proposed {
+        let case = cases::find(&mut conn, row.case_id).await?.ok_or(ApiError::NotFound("case"))?;
+        let proposal = releasing::proposal(&mut conn, row, &case.division, web.now()).await?;
+        run.held_by = proposal.held_by(&web.app.release_limits());
+    }
     if run.state != RunState::Queued {
         return Ok(run);
     }

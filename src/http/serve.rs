@@ -16,6 +16,7 @@ use utoipa_actix_web::AppExt;
 use super::bounds::Line;
 use super::error::ApiError;
 use super::pages::{self, PAGES};
+use super::refusals;
 use super::routes::{self, API, matches};
 use super::shed;
 use super::web::Web;
@@ -58,6 +59,7 @@ pub async fn serve(web: Web, listener: TcpListener, shutdown: watch::Receiver<bo
             .service(openapi)
             .configure(pages::configure)
             .default_service(actix_web::web::to(nowhere))
+            .wrap(from_fn(refusals::note))
             .wrap(from_fn(shed::admit))
             .wrap(from_fn(pages::dress))
             .wrap(from_fn(frame))

@@ -112,6 +112,18 @@ pub async fn open(web: &Web, form: &SignIn) -> Result<Session, ApiError> {
 
 /// Ends a session, for the API and the page.
 pub async fn close(web: &Web, token: &str) -> Result<(), ApiError> {
+    let (hash, now) = (token_hash(token), web.now());
     let mut conn = web.app.store.conn().await?;
-    Ok(access::delete_session(&mut conn, &token_hash(token)).await?)
+    transaction(&mut conn, async |conn| {
+        let Some(row) = access::staff_by_session(conn, &hash, now).await? else { return Ok(()) };
+        access::delete_session(conn, &hash).await?;
+        let act = audit::Act {
+            actor: &format!("staff:{}", row.login),
+            action: "session.closed",
+            subject: format!("staff {}", row.id),
+            detail: serde_json::json!({}),
+        };
+        Ok(audit::append(conn, act, now).await?)
+    })
+    .await
 }

@@ -156,7 +156,7 @@ pub async fn decide(
     let approves = form.state == VenueState::Approved;
     if approves && venue_life::has_taken(conn, id, &actor.name, ENTERING).await? {
         actor.refused(web, &format!("approval of venue {id}")).await?;
-        return Err(ApiError::Forbidden("whoever entered or corrected a venue cannot approve it"));
+        return Err(ApiError::Refused("whoever entered or corrected a venue cannot approve it"));
     }
     register::set_venue_state(conn, id, from, form.state, &reason).await?;
     let venue = register::venue(conn, id).await?.ok_or(ApiError::NotFound("venue"))?;
@@ -219,7 +219,7 @@ pub(super) async fn check_place(
     let division = access::division(&draft.venue.division)?;
     if !actor.division.covers(&division) {
         actor.refused(web, &format!("a venue in division {division}")).await?;
-        return Err(ApiError::Forbidden("this division is not yours"));
+        return Err(ApiError::Refused("this division is not yours"));
     }
     let position = position_of(&draft.venue)?;
     match divisions::bounds_of(conn, &division).await? {

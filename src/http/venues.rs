@@ -234,7 +234,7 @@ async fn seen_as(web: &Web, actor: &Actor, id: Uuid, as_one_of: &[Role]) -> Resu
     }
     if only_own(actor) {
         actor.refused(web, &format!("venue {id}")).await?;
-        return Err(ApiError::Forbidden("this venue is not yours"));
+        return Err(ApiError::Refused("this venue is not yours"));
     }
     actor.within(web, &access::division(&row.division)?, &format!("venue {id}")).await?;
     Ok(row)

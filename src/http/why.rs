@@ -136,7 +136,7 @@ fn answer(
     evidence: Vec<Evidence>,
 ) -> Result<Why, ApiError> {
     let met = |judged: &&Judged<'_>| {
-        judged.rule.class.number() == contact.class && judged.rule.rule == contact.rule
+        judged.rule.class.number() == contact.computed_class && judged.rule.rule == contact.computed_rule
     };
     let broken = || ApiError::Internal(anyhow::anyhow!("a contact has a class that its pack does not know"));
     let rule = judged.iter().find(met).ok_or_else(broken)?.rule;

@@ -60,6 +60,11 @@ impl Client {
         Ok(Self { http })
     }
 
+    /// The connections, for the other questions to an issuing system.
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// Sends `envelope` to `url`, signed with `key`. `id` names this sending, `now` is its time.
     pub async fn send(
         &self,
@@ -69,9 +74,21 @@ impl Client {
         id: Uuid,
         now: DateTime<Utc>,
     ) -> Sent {
-        let Ok(body) = serde_json::to_vec(envelope) else {
-            return later("the envelope has no JSON form");
-        };
+        match serde_json::to_vec(envelope) {
+            Ok(body) => self.post(url, key, body, id, now).await,
+            Err(_) => later("the envelope has no JSON form"),
+        }
+    }
+
+    /// Sends the bytes of an envelope, as [`Client::send`] does.
+    pub async fn post(
+        &self,
+        url: &Url,
+        key: &SigningKey,
+        body: Vec<u8>,
+        id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Sent {
         let (id, timestamp) = (id.to_string(), now.timestamp());
         let signature = key.sign(&id, timestamp, &body);
         let request = self

@@ -1,24 +1,37 @@
 //! A reference issuing system: a small health-code platform.
 //!
-//! It takes [`letters`] from the service and shows each visitor their own colour with its reason
-//! ([`pages`]). As a [`channel`] it vouches to the service who somebody is. Trusted programs ask the
-//! [`api`]. How letters that arrive late, twice or in disorder are told apart stands in [`standing`].
+//! It takes [`letters`] from the service, or fetches them ([`pull`]), and shows each visitor their own colour with its
+//! reason ([`pages`]). As a [`channel`] it vouches to the service who somebody is, and [`tell`]s it the [`facts`] that end
+//! or weaken a colour. Trusted programs ask the [`api`]; other systems the interfaces of [`gb38963`]. How letters that
+//! arrive late, twice or in disorder come to one end stands in [`standing`].
 
 mod api;
+mod applications;
 mod border;
 mod channel;
+mod facts;
+pub mod gb38963;
 mod identity;
 mod keys;
 mod language;
 mod letters;
+mod outgoing;
 mod pages;
 mod problem;
+mod pull;
+mod reconcile;
 mod routes;
 mod schema;
+mod scheme;
+mod sealed;
+mod shown_code;
 mod signed;
 mod standing;
 mod store;
+mod tell;
+mod telling;
 mod view;
+mod words;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -29,17 +42,21 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use chrono::TimeDelta;
-use tokio::task::JoinHandle;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
+use self::applications::Applications;
 use self::border::{Aliases, Border};
 use self::identity::Identity;
 pub use self::keys::{InvalidIssuerKeys, IssuerKeys};
+use self::outgoing::Outgoing;
 use self::store::Store;
 use crate::clock::Clock;
-use crate::config::IssuerConfig;
+use crate::config::{IssuerConfig, IssuerScheme};
 use crate::domain::assertion::{self, AUDIENCE, IdentityClaims};
 use crate::domain::rule_pack::Colour;
+use crate::domain::scheme::Scheme;
 use crate::domain::visitor::Visitor;
 
 /// How long an identity assertion is good for.
@@ -57,6 +74,13 @@ struct Platform {
     store: Store,
     clock: Clock,
     service: Url,
+    /// Under what id the service knows this platform.
+    issuer_id: String,
+    scheme: Scheme,
+    applications: Applications,
+    outgoing: Outgoing,
+    /// Rung when a fact has arrived, for whoever sends it on.
+    told: Notify,
     border: Border,
 }
 
@@ -100,15 +124,29 @@ pub struct Server {
     handle: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
     platform: web::Data<Platform>,
+    pull_every: Duration,
 }
 
 impl Server {
     /// Brings the database up to date and listens on `config.issuer_bind`; port 0 takes a free one.
     pub async fn start(config: &IssuerConfig, keys: IssuerKeys, clock: Clock) -> anyhow::Result<Self> {
         let store = Store::open(&config.issuer_database_url).await.context("--issuer-database-url")?;
-        let service = config.service_url.clone();
-        let border = Border::read(config.border_file.as_deref())?;
-        let platform = web::Data::new(Platform { keys, store, clock, service, border });
+        let applications = config.applications_file.as_deref().map(Applications::read).transpose()?;
+        let platform = web::Data::new(Platform {
+            keys,
+            store,
+            clock,
+            service: config.service_url.clone(),
+            issuer_id: config.issuer_id.clone(),
+            scheme: match config.scheme {
+                IssuerScheme::Three => Scheme::Three,
+                IssuerScheme::Four => Scheme::Four,
+            },
+            applications: applications.unwrap_or_default(),
+            outgoing: Outgoing::new().context("the client of the service")?,
+            told: Notify::new(),
+            border: Border::read(config.border_file.as_deref())?,
+        });
         let shared = platform.clone();
         let server = HttpServer::new(move || {
             App::new().app_data(shared.clone()).wrap(headers()).configure(routes::routes)
@@ -122,7 +160,7 @@ impl Server {
         let server = server.run();
         let handle = server.handle();
         tracing::info!(bind = %address, "the issuing system listens");
-        Ok(Self { address, handle, task: tokio::spawn(server), platform })
+        Ok(Self { address, handle, task: tokio::spawn(server), platform, pull_every: config.pull_every })
     }
 
     /// Where it listens.
@@ -130,8 +168,29 @@ impl Server {
         self.address
     }
 
-    /// Serves until `shutdown` is ready, and deletes now and then what ended long ago.
+    /// Sends the facts that are due to the service, once, and answers how many it has taken: what [`Self::until`] does
+    /// again and again.
+    pub async fn tell(&self) -> anyhow::Result<usize> {
+        Ok(tell::send_due(&self.platform).await?)
+    }
+
+    /// Fetches the letters that wait at the service, once, and answers how many there were: what [`Self::until`] does
+    /// again and again where it is told to.
+    pub async fn pull(&self) -> anyhow::Result<usize> {
+        Ok(pull::pull(&self.platform).await?)
+    }
+
+    /// Serves until `shutdown` is ready; meanwhile it tells the service what it learns, fetches letters where it is told
+    /// to, and deletes now and then what ended long ago.
     pub async fn until(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        // Ended when this function is, wherever they stand: each step of theirs is one transaction or can be repeated.
+        let mut beside = JoinSet::new();
+        let platform = self.platform.clone();
+        beside.spawn(async move { tell::run(&platform).await });
+        if !self.pull_every.is_zero() {
+            let (platform, every) = (self.platform.clone(), self.pull_every);
+            beside.spawn(async move { pull::run(&platform, every).await });
+        }
         let mut forget = tokio::time::interval(FORGET_EVERY);
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
@@ -140,6 +199,10 @@ impl Server {
                 ended = &mut self.task => {
                     ended.context("the issuing system broke")??;
                     anyhow::bail!("the issuing system stopped by itself");
+                }
+                Some(ended) = beside.join_next() => {
+                    ended.context("what the issuing system does beside serving broke")?;
+                    anyhow::bail!("what the issuing system does beside serving stopped by itself");
                 }
                 _ = forget.tick() => match self.platform.store.forget(self.platform.clock.now()).await {
                     Ok(count) => tracing::info!(count, "ended assignments deleted"),

@@ -19,7 +19,8 @@ use crate::domain::letter::LetterKind;
 use crate::domain::scan::LATE_MAX;
 use crate::store::retention::{self, Sighting};
 use crate::store::{
-    access, assignments, audit, cards, cases, hand_overs, idempotency, partitions, residences, usage,
+    access, assignments, audit, cards, cases, hand_overs, health_facts, idempotency, partitions, residences,
+    usage,
 };
 
 /// How many days ahead partitions are made.
@@ -35,7 +36,7 @@ const ANSWERS_DAYS: u64 = 2;
 /// name nobody.
 const COUNTS_DAYS: u64 = 92;
 
-/// How many counts, and how many residences, one step removes.
+/// How many counts, residences and facts of health one step removes of each.
 const COUNTS_MAX: i64 = 50_000;
 
 /// By how much more than this a clock leaps from one sighting to the next. A night in which no worker ran is
@@ -60,7 +61,8 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
         let kept_from = now - Days::new(app.config.retention_days.into());
         let homes = residences::expire(&mut conn, kept_from, COUNTS_MAX).await?
             + hand_overs::expire_all(&mut conn, kept_from, now, COUNTS_MAX).await?;
-        (drop_days(app, &mut conn, now).await?, counts + homes)
+        let facts = health_facts::expire(&mut conn, kept_from, COUNTS_MAX).await?;
+        (drop_days(app, &mut conn, now).await?, counts + homes + facts)
     } else {
         (0, 0)
     };

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::store::differences::{self, Cell};
 use crate::store::results::{self, Computed};
 use crate::store::runs::{self, RunRow, RunState};
-use crate::store::{audit, late};
+use crate::store::{audit, late, reviews};
 
 /// How many notes and windows one step removes.
 const CLEAN_MAX: i32 = 10_000;
@@ -59,11 +59,11 @@ async fn follow(app: &App, conn: &mut AsyncPgConnection, id: Uuid) -> anyhow::Re
     Ok(audit::append(conn, act, now).await?)
 }
 
-/// Compares a follow-up with its base: carries over whom an investigator left out, and keeps the counts of what
+/// Compares a follow-up with its base: carries over what reviews said, and keeps the counts of what
 /// changed. A base that would find the same again is not stale.
 pub async fn compare(conn: &mut AsyncPgConnection, run: &RunRow, found: &Computed) -> anyhow::Result<()> {
     let Some(base) = run.base_run else { return Ok(()) };
-    differences::carry_exclusions(conn, base, run.id).await?;
+    reviews::carry(conn, base, run.id).await?;
     let cells = differences::matrix(conn, base, run.id).await?;
     results::set_difference(conn, run.id, &counts(&cells)).await?;
     let base = runs::find(conn, base).await?.context("a run has its base")?;

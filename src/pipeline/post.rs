@@ -1,26 +1,29 @@
 //! Puts letters about assignments into the outbox of every issuing system that answers for them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use uuid::Uuid;
 
+use super::rules::Rules;
 use crate::app::App;
+use crate::domain::ending::judge;
 use crate::domain::letter::{Letter, LetterExposure, LetterKind, slot};
 use crate::domain::numbered::Numbered;
-use crate::domain::rule_pack::{Class, Colour, EndConditions, RulePack};
+use crate::domain::rule_pack::{Class, Colour, EndConditions};
+use crate::domain::scheme::Scheme;
 use crate::domain::visitor::Visitor;
 use crate::store::StoreError;
 use crate::store::access::division;
 use crate::store::assignments::{self, AssignmentRow};
-use crate::store::letters::{self, NewLetter};
-use crate::store::runs;
+use crate::store::letters::{self, IssuerRow, NewLetter};
+use crate::store::lives::{self, Review};
 
 /// What the letters say beside what the assignments hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Note<'a> {
-    /// Assigned, withdrawn or expired.
+    /// What they say.
     pub kind: LetterKind,
     /// Who answers for it.
     pub authority: &'a str,
@@ -36,6 +39,19 @@ pub async fn post(
     note: &Note<'_>,
     now: DateTime<Utc>,
 ) -> Result<usize, StoreError> {
+    let issuers = letters::issuers(conn).await?;
+    post_to(app, conn, &issuers, assignments, note, now).await
+}
+
+/// The same to some of the issuing systems only.
+pub async fn post_to(
+    app: &App,
+    conn: &mut AsyncPgConnection,
+    issuers: &[IssuerRow],
+    assignments: &[Uuid],
+    note: &Note<'_>,
+    now: DateTime<Utc>,
+) -> Result<usize, StoreError> {
     if assignments.is_empty() {
         return Ok(0);
     }
@@ -46,19 +62,23 @@ pub async fn post(
         let name = format!("{} · {}", place.venue_name, place.point_name);
         places.entry(place.assignment_id).or_default().push(LetterExposure { place: name, from, until });
     }
-    let ends = end_conditions(conn, &rows).await?;
+    let rules = Rules::of(conn, &rows).await?;
+    let rows = match note.kind {
+        LetterKind::Assigned | LetterKind::Extended => begin_reviews(app, conn, rows, &rules, now).await?,
+        _ => rows,
+    };
     let appeal_url = app.config.public_url.join("me/appeals").map(String::from).unwrap_or_default();
     let mut count = 0;
-    for issuer in letters::issuers(conn).await? {
+    for issuer in issuers {
         let territory = division(&issuer.division)?;
+        let scheme = Scheme::from_number(issuer.scheme).ok_or(StoreError::Corrupt("issuers"))?;
         let mut outgoing = Vec::new();
         for row in &rows {
             if territory.covers(&division(&row.division)?) {
                 let exposures = places.get(&row.id).cloned().unwrap_or_default();
-                let key = (row.pack_id.clone(), row.pack_version, row.class);
-                let end = ends.get(&key).cloned().unwrap_or_default();
+                let end = rules.end_of(row);
                 let appeal_url = format!("{appeal_url}/{}", row.id);
-                outgoing.push(letter(row, note, Known { exposures, end, appeal_url })?);
+                outgoing.push(letter(row, note, Known { exposures, end, appeal_url, scheme })?);
             }
         }
         count += letters::enqueue(conn, &issuer.id, &outgoing, now).await?;
@@ -66,21 +86,33 @@ pub async fn post(
     Ok(count)
 }
 
-/// By pack, version and class: what ends an assignment before its days are over.
-type Ends = BTreeMap<(String, i32, i16), EndConditions>;
-
-async fn end_conditions(conn: &mut AsyncPgConnection, rows: &[AssignmentRow]) -> Result<Ends, StoreError> {
-    let packs: BTreeSet<_> = rows.iter().map(|row| (row.pack_id.clone(), row.pack_version)).collect();
-    let mut ends = Ends::new();
-    for (id, version) in packs {
-        let body = runs::pack_body(conn, &id, version).await?.ok_or(StoreError::Corrupt("rule_packs"))?;
-        let pack = RulePack::parse(&body).map_err(|_refused| StoreError::Corrupt("rule_packs"))?;
-        for rule in pack.classes {
-            let end = rule.end.unwrap_or_default();
-            ends.entry((id.clone(), version, rule.class.number())).or_insert(end);
+/// Notes when the first fact is due of those that are shown from now on, so that their letters say it too. What is known
+/// of them already is judged with the next step of `conclude`.
+async fn begin_reviews(
+    app: &App,
+    conn: &mut AsyncPgConnection,
+    mut rows: Vec<AssignmentRow>,
+    rules: &Rules,
+    now: DateTime<Utc>,
+) -> Result<Vec<AssignmentRow>, StoreError> {
+    let mut reviews = Vec::new();
+    for row in &mut rows {
+        let end = rules.end_of(row);
+        if end == EndConditions::default() {
+            continue;
         }
+        let life = Rules::life_of(row, now)?;
+        let review = judge(&end, &life, &[], now, app.config.local_offset).review;
+        (row.review_at, row.awaits) = (review.map(|(at, _)| at), review.map(|(_, kind)| kind.number()));
+        reviews.push(Review {
+            id: row.id,
+            review_at: row.review_at,
+            awaits: row.awaits,
+            judge_at: Some(now),
+        });
     }
-    Ok(ends)
+    lives::set_reviews(conn, &reviews).await?;
+    Ok(rows)
 }
 
 /// What a letter says beside the assignment's row and the note.
@@ -88,18 +120,22 @@ struct Known {
     exposures: Vec<LetterExposure>,
     end: EndConditions,
     appeal_url: String,
+    scheme: Scheme,
 }
 
 fn letter(row: &AssignmentRow, note: &Note<'_>, known: Known) -> Result<NewLetter, StoreError> {
+    let class = Class::from_number(row.class).ok_or(StoreError::Corrupt("assignments"))?;
+    let colour = Colour::from_number(row.colour_now).ok_or(StoreError::Corrupt("assignments"))?;
     let letter = Letter {
         id: Uuid::now_v7(),
         sequence: 0,
         kind: note.kind,
         assignment: row.id,
         visitor: Visitor::from_uuid(row.visitor).to_hex(),
-        class: Class::from_number(row.class).ok_or(StoreError::Corrupt("assignments"))?,
+        class,
         rule: row.rule.clone(),
-        colour: Colour::from_number(row.colour_now).ok_or(StoreError::Corrupt("assignments"))?,
+        colour,
+        shown: known.scheme.shown(class, colour, row.rule.as_deref()),
         rule_pack: format!("{}@{}", row.pack_id, row.pack_version),
         division: row.division.clone(),
         authority: note.authority.to_owned(),

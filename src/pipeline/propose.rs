@@ -6,7 +6,7 @@ use diesel_async::AsyncConnection;
 use super::{ACTOR, Outcome};
 use crate::app::App;
 use crate::domain::numbered::Numbered;
-use crate::domain::rule_pack::RulePack;
+use crate::domain::rule_pack::{CountedFrom, RulePack};
 use crate::store::assignments::{self, ClassDays};
 use crate::store::runs::{self, RunState};
 use crate::store::{audit, cases};
@@ -26,6 +26,7 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
             .map(|rule| ClassDays {
                 class: rule.class.number(),
                 days: i32::try_from(rule.days).unwrap_or(i32::MAX),
+                from_release: rule.counted_from == CountedFrom::Release,
             })
             .collect();
         let made = assignments::propose(conn, run.id, &case.division, &days, now).await?;

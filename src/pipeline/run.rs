@@ -6,8 +6,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{
-    Outcome, dispatch, drain, expire, follow_up, hand_over, measure, pack, propose, release, trace,
-    watch as alarms, withdraw,
+    Outcome, conclude, dispatch, drain, expire, follow_up, hand_over, measure, pack, propose, publish,
+    reconcile, release, trace, watch as alarms, withdraw,
 };
 use crate::app::App;
 
@@ -26,8 +26,12 @@ pub enum Step {
     Release,
     /// Withdrawn cases undone.
     Withdraw,
+    /// Facts and days to weaker colours and ends.
+    Conclude,
     /// Outbox to issuing systems.
     Dispatch,
+    /// What issuing systems hold to letters that mend it, and new systems filled.
+    Reconcile,
     /// Hand-overs to the systems of other divisions.
     HandOver,
     /// What has ended is gone.
@@ -38,23 +42,28 @@ pub enum Step {
     Watch,
     /// Stays of closed days to packs.
     Pack,
+    /// The end of the audit log to signed heads.
+    Publish,
 }
 
 impl Step {
     /// All of them, in the order of the flow.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Drain,
         Self::Trace,
         Self::FollowUp,
         Self::Propose,
         Self::Release,
         Self::Withdraw,
+        Self::Conclude,
         Self::Dispatch,
+        Self::Reconcile,
         Self::HandOver,
         Self::Expire,
         Self::Measure,
         Self::Watch,
         Self::Pack,
+        Self::Publish,
     ];
 
     /// Takes the step once.
@@ -66,12 +75,15 @@ impl Step {
             Self::Propose => propose::step(app).await,
             Self::Release => release::step(app).await,
             Self::Withdraw => withdraw::step(app).await,
+            Self::Conclude => conclude::step(app).await,
             Self::Dispatch => dispatch::step(app).await,
+            Self::Reconcile => reconcile::step(app).await,
             Self::HandOver => hand_over::step(app).await,
             Self::Expire => expire::step(app).await,
             Self::Measure => measure::step(app).await,
             Self::Watch => alarms::step(app).await,
             Self::Pack => pack::step(app).await,
+            Self::Publish => publish::step(app).await,
         }
     }
 
@@ -83,12 +95,15 @@ impl Step {
             Self::Propose => "propose",
             Self::Release => "release",
             Self::Withdraw => "withdraw",
+            Self::Conclude => "conclude",
             Self::Dispatch => "dispatch",
+            Self::Reconcile => "reconcile",
             Self::HandOver => "hand-over",
             Self::Expire => "expire",
             Self::Measure => "measure",
             Self::Watch => "watch",
             Self::Pack => "pack",
+            Self::Publish => "publish",
         }
     }
 
@@ -107,7 +122,9 @@ impl Step {
     fn patience(self) -> Duration {
         match self {
             Self::Drain => Duration::from_secs(20),
-            Self::Trace | Self::Propose | Self::Release | Self::Withdraw => Duration::from_secs(3600),
+            Self::Trace | Self::Propose | Self::Release | Self::Withdraw | Self::Reconcile => {
+                Duration::from_secs(3600)
+            }
             _ => Duration::from_secs(600),
         }
     }
@@ -119,10 +136,10 @@ impl Step {
             Self::Trace | Self::Propose | Self::Release | Self::Withdraw | Self::Dispatch => {
                 Duration::from_millis(250)
             }
-            Self::FollowUp | Self::HandOver => Duration::from_secs(1),
+            Self::FollowUp | Self::Conclude | Self::Reconcile | Self::HandOver => Duration::from_secs(1),
             Self::Expire => Duration::from_secs(10),
             Self::Watch => Duration::from_secs(15),
-            Self::Measure | Self::Pack => Duration::from_secs(60),
+            Self::Measure | Self::Pack | Self::Publish => Duration::from_secs(60),
         }
     }
 }

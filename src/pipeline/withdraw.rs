@@ -11,7 +11,7 @@ use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
 use crate::domain::numbered::Numbered;
 use crate::store::assignments::AssignmentRow;
-use crate::store::{assignments, audit, cases, decisions, hand_overs, runs, undoings};
+use crate::store::{assignments, audit, cases, decisions, grounds, hand_overs, runs, undoings};
 
 /// Undoes one withdrawn case, or else one run of a case that was corrected.
 pub async fn step(app: &App) -> anyhow::Result<Outcome> {
@@ -31,7 +31,7 @@ pub async fn step(app: &App) -> anyhow::Result<Outcome> {
 
 async fn withdraw(app: &App, conn: &mut AsyncPgConnection, case_id: Uuid) -> anyhow::Result<()> {
     let case = cases::find(conn, case_id).await?.context("the case was found a moment ago")?;
-    let living = assignments::living_of_case(conn, case_id).await?;
+    let living = grounds::living_of_case(conn, case_id).await?;
     let reason = case.withdrawal_reason.unwrap_or_default();
     let counts = take_back(app, conn, &living, &case.authority, &reason).await?;
     hand_overs::take_back_of_case(conn, case_id, app.clock.now()).await?;
@@ -39,10 +39,10 @@ async fn withdraw(app: &App, conn: &mut AsyncPgConnection, case_id: Uuid) -> any
     note(app, conn, "case.undone", format!("case {case_id}"), counts).await
 }
 
-/// The case stays open, so that a new run can be asked for.
+/// The case stays open, so that a new run can be asked for; and so does what another released run demands as well.
 async fn undo(app: &App, conn: &mut AsyncPgConnection, undoing: &undoings::Undoing) -> anyhow::Result<()> {
     let case = cases::find(conn, undoing.case_id).await?.context("a run has its case")?;
-    let living = assignments::living_of_run(conn, undoing.run_id).await?;
+    let living = grounds::fallen_with(conn, undoing.run_id).await?;
     let counts = take_back(app, conn, &living, &case.authority, &undoing.reason).await?;
     hand_overs::take_back_of_run(conn, undoing.run_id, app.clock.now()).await?;
     undoings::done(conn, undoing.run_id, app.clock.now()).await?;

@@ -9,7 +9,7 @@ use clap::{Args, FromArgMatches};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use serde::{Deserialize, Serialize};
 
-use super::keys::write_secret;
+use super::keys::{fresh, write_secret};
 use super::packs;
 use super::terminal::remark;
 use crate::app::App;
@@ -148,7 +148,7 @@ impl House {
         }
         let folder = servers.folder().to_owned();
         let keys_file = folder.join("keys.toml");
-        write_secret(&keys_file, &Keyring::new(rand::random(), rand::random()).to_toml())?;
+        write_secret(&keys_file, &fresh().to_toml())?;
         let issuer_keys_file = folder.join("issuer-keys.toml");
         write_secret(&issuer_keys_file, &IssuerKeys::generate(rand::random()).to_toml())?;
         let issuer = IssuerKeys::read(&issuer_keys_file)?;

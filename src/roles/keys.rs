@@ -1,4 +1,4 @@
-//! `keys`: new key files, and place-code keys that come and go. A key is never overwritten, since posters
+//! `keys`: new key files, and place-code and audit keys that come and go. A key is never overwritten, since posters
 //! and tokens hang on it.
 
 use std::fs::{self, File};
@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
+use super::letter_keys;
 use super::terminal::say;
+use crate::domain::audit_heads::key_id;
 use crate::domain::keyring::Keyring;
 use crate::issuer::reference::IssuerKeys;
 
@@ -46,6 +48,15 @@ enum Change {
         /// The slot of the key, 0 to 15; `placecode codes read` tells that of a poster.
         slot: u8,
     },
+    /// Change what letters to an issuing system are signed with: a new key, with which the old ones sign until they are
+    /// dropped.
+    Letters(letter_keys::LetterKeysArgs),
+    /// Add an audit key, which signs the published heads of the audit log from now on; the public halves of earlier
+    /// ones are still told. Give the file to every replica.
+    Audit {
+        /// The key file.
+        file: PathBuf,
+    },
 }
 
 /// Writes a new key file, or changes one.
@@ -66,6 +77,17 @@ pub(crate) fn keys(args: &KeysArgs) -> anyhow::Result<()> {
             tell(file, &ring);
             Ok(())
         }
+        Some(Change::Letters(args)) => letter_keys::change(args),
+        Some(Change::Audit { file }) => {
+            let ring = change(file, |ring| Ok(ring.with_audit_key(rand::random())))?;
+            let key = ring.audit_key().context("a ring has an audit key")?.verifying_key();
+            let (id, text) = (key_id(&key), data_encoding::HEXLOWER.encode(key.as_bytes()));
+            say(format!(
+                "{}: the audit key {id} signs from now on; its public half is {text}",
+                file.display()
+            ));
+            Ok(())
+        }
     }
 }
 
@@ -80,13 +102,25 @@ fn tell(file: &Path, ring: &Keyring) {
     );
 }
 
-/// Puts a changed ring in the place of the one in the file. The draft beside it keeps a second change out.
+/// Puts a changed ring in the place of the one in the file.
 fn change(path: &Path, turn: impl FnOnce(&Keyring) -> anyhow::Result<Keyring>) -> anyhow::Result<Keyring> {
+    ensure!(path.exists(), "{}: there is no such file; `placecode keys` makes one", path.display());
+    change_text(path, |text| {
+        let ring = turn(&Keyring::parse(text)?)?;
+        Ok((ring.to_toml(), ring))
+    })
+}
+
+/// Puts a changed text in the place of the one in a file that only its owner may read. The draft beside it keeps a
+/// second change out. A file that is not there reads as empty.
+pub(super) fn change_text<T>(
+    path: &Path,
+    turn: impl FnOnce(&str) -> anyhow::Result<(String, T)>,
+) -> anyhow::Result<T> {
     let place = || path.display().to_string();
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");
     let draft = PathBuf::from(draft);
-    ensure!(path.exists(), "{}: there is no such file; `placecode keys` makes one", place());
     let file = File::options().write(true).create_new(true).mode(0o600).open(&draft).with_context(|| {
         format!("{}: another change is under way, or one broke off; then remove it", draft.display())
     })?;
@@ -97,26 +131,29 @@ fn change(path: &Path, turn: impl FnOnce(&Keyring) -> anyhow::Result<Keyring>) -
     changed
 }
 
-fn rewrite(
+fn rewrite<T>(
     mut file: File,
     draft: &Path,
     path: &Path,
-    turn: impl FnOnce(&Keyring) -> anyhow::Result<Keyring>,
-) -> anyhow::Result<Keyring> {
-    let ring = turn(&Keyring::parse(&fs::read_to_string(path)?)?)?;
-    file.write_all(ring.to_toml().as_bytes())?;
+    turn: impl FnOnce(&str) -> anyhow::Result<(String, T)>,
+) -> anyhow::Result<T> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        text => text?,
+    };
+    let (text, told) = turn(&text)?;
+    file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(draft, path)?;
     // The new name is safe once the folder is.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-    Ok(ring)
+    Ok(told)
 }
 
 fn create(args: &KeysArgs) -> anyhow::Result<()> {
     let issuer = IssuerKeys::generate(rand::random());
-    let text =
-        if args.issuer { issuer.to_toml() } else { Keyring::new(rand::random(), rand::random()).to_toml() };
+    let text = if args.issuer { issuer.to_toml() } else { fresh().to_toml() };
     if !write_secret(&args.file, &text)? {
         bail!(
             "{} exists and is kept: without its keys every poster and token is void. Name another file, or move it away",
@@ -132,6 +169,11 @@ fn create(args: &KeysArgs) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// A new ring; its audit key hangs on no other.
+pub(crate) fn fresh() -> Keyring {
+    Keyring::new(rand::random(), rand::random()).with_audit_key(rand::random())
 }
 
 /// Writes a file that only its owner may read, unless it is there already, which `false` tells. It appears whole

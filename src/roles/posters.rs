@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::SOME_REFUSED;
 use super::house::{House, HouseArgs};
+use super::noted::note;
 use super::table::set_name;
 use super::terminal::{Progress, grouped, remark, say};
 use crate::app::printer;
@@ -142,6 +143,8 @@ pub(crate) async fn posters(args: &PostersArgs) -> anyhow::Result<ExitCode> {
     let total = codes.unsigned_abs() * u64::from(args.copies);
     ensure!(venues > 0, "no such venue, or all of them are closed: nothing to print");
     ensure!(total > 0, "no point has a code that is not revoked: nothing to print");
+    note(&mut conn, "posters.made", "venues", serde_json::json!({ "venues": venues, "posters": total }))
+        .await?;
     let mut progress = Progress::new("posters", total);
     let mut tally = Tally::default();
     match (&args.target.out, &args.target.one_file) {

@@ -1,5 +1,6 @@
 //! `serve` and `openapi`: the HTTP service, and the document that describes it.
 
+use super::settings;
 use super::signals;
 use super::terminal::say;
 use crate::app::App;
@@ -16,6 +17,7 @@ pub(crate) async fn serve(config: Config, log: Option<String>) -> anyhow::Result
     let clock = Clock::following(config.clock_shift_file.clone());
     let app = App::build(config, clock).await?;
     let listener = bind(app.config.bind)?;
+    settings::note(&app, "serve", settings::given());
     tracing::info!(bind = %app.config.bind, "serving");
     answer(Web::new(app), listener, signals::shutdown()).await
 }

@@ -7,7 +7,7 @@ use crate::issuer::reference;
 use crate::pipeline::run::{Step, run};
 use crate::telemetry;
 
-use super::signals;
+use super::{settings, signals};
 
 /// Which part of the pipeline runs, and on what.
 #[derive(clap::Args, Clone, Debug)]
@@ -25,6 +25,7 @@ pub(crate) async fn work(args: WorkArgs, log: Option<String>) -> anyhow::Result<
     telemetry::start(log);
     let clock = Clock::following(args.config.clock_shift_file.clone());
     let app = App::build(args.config, clock).await?;
+    settings::note(&app, "work", settings::given());
     let steps = if args.only.is_empty() { Step::ALL.to_vec() } else { args.only };
     run(app, steps, signals::shutdown()).await;
     Ok(())

@@ -5,14 +5,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use diesel_async::AsyncConnection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::Url;
 
 use super::house::{House, HouseArgs, ISSUER};
+use super::noted::note;
 use super::signals;
 use super::terminal::remark;
 use crate::clock::Clock;
+use crate::domain::letter::{Delivery, ENVELOPE_LETTERS_MAX};
+use crate::domain::numbered::Numbered;
+use crate::domain::scheme::Scheme;
 use crate::domain::venue::Division;
 use crate::embedded::Roles;
 use crate::issuer::reference::IssuerKeys;
@@ -123,6 +128,7 @@ impl Stage {
             ("ISSUER_DATABASE_URL", &issuer_database),
             ("ISSUER_KEYS_FILE", &issuer_keys),
             ("ISSUER_BIND", issuer_bind),
+            ("ISSUER_ID", ISSUER),
             ("SERVICE_URL", self.public_url.as_str()),
         ];
         let shift_file = text(&self.house.clock_shift_file());
@@ -201,7 +207,6 @@ async fn furnish(house: &House, args: &StageArgs, issuer_url: &Url) -> anyhow::R
         disabled_at: None,
         created_at: now,
     };
-    access::upsert_channel(&mut conn, &channel).await?;
     let issuer = IssuerRow {
         id: ISSUER.to_owned(),
         name: "健康码 Health code".to_owned(),
@@ -210,8 +215,18 @@ async fn furnish(house: &House, args: &StageArgs, issuer_url: &Url) -> anyhow::R
         disabled_at: None,
         created_at: now,
         public_key: None,
+        scheme: Scheme::Three.number(),
+        batch_max: i32::try_from(ENVELOPE_LETTERS_MAX)?,
+        pace_per_min: None,
+        delivery: Delivery::Push.number(),
     };
-    Ok(letters::upsert_issuer(&mut conn, &issuer).await?)
+    conn.transaction::<_, anyhow::Error, _>(async |conn| {
+        access::upsert_channel(conn, &channel).await?;
+        letters::upsert_issuer(conn, &issuer).await?;
+        let detail = serde_json::json!({ "channel": channel.id, "issuer": issuer.id });
+        note(conn, "house.furnished", "private house", detail).await
+    })
+    .await
 }
 
 /// Fails with a readable message when somebody listens there already.

@@ -1,9 +1,7 @@
 //! `venues export`: the register as a file that an import reads back.
 
-use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
@@ -12,6 +10,7 @@ use serde_json::json;
 use super::house::{House, HouseArgs};
 use super::table::set_name;
 use super::terminal::{Progress, grouped, remark};
+use super::whole_file::Part;
 use crate::clock::Clock;
 use crate::domain::register_file::Format;
 use crate::domain::venue::{Division, VenueState};
@@ -68,9 +67,9 @@ pub(crate) async fn export(args: &ExportArgs) -> anyhow::Result<()> {
         None => write(&mut conn, args.format, &filter, &mut std::io::stdout().lock()).await?,
         Some(path) => {
             let part = Part::create(path)?;
-            let mut file = BufWriter::new(&part.file);
+            let mut file = BufWriter::new(part.file());
             let count = write(&mut conn, args.format, &filter, &mut file).await?;
-            file.flush().with_context(|| part.path.display().to_string())?;
+            file.flush().with_context(|| path.display().to_string())?;
             drop(file);
             part.complete(path)?;
             count
@@ -122,34 +121,4 @@ async fn write(
     to.flush()?;
     progress.end();
     Ok(count)
-}
-
-/// A file that is not complete yet; it is removed unless it becomes so.
-struct Part {
-    path: PathBuf,
-    file: File,
-}
-
-impl Part {
-    fn create(path: &Path) -> anyhow::Result<Self> {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".part");
-        let path = PathBuf::from(name);
-        // It names persons whom to call.
-        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path);
-        let file = file.with_context(|| path.display().to_string())?;
-        Ok(Self { path, file })
-    }
-
-    fn complete(self, as_path: &Path) -> anyhow::Result<()> {
-        self.file.sync_all().with_context(|| self.path.display().to_string())?;
-        fs::rename(&self.path, as_path).with_context(|| as_path.display().to_string())
-    }
-}
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        // It is gone when it was completed.
-        let _gone = fs::remove_file(&self.path);
-    }
 }

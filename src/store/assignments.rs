@@ -3,14 +3,15 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, BigInt, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::StoreError;
 use super::schema::assignments;
-use crate::domain::assignment::AssignmentState;
+use crate::domain::assignment::{AssignmentState, EventKind};
 use crate::domain::numbered::Numbered;
+use crate::domain::rule_pack::Colour;
 
 /// An assignment as the table keeps it.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -48,19 +49,26 @@ pub struct AssignmentRow {
     pub colour_now: i16,
     /// When a fact that would end it is overdue.
     pub review_at: Option<DateTime<Utc>>,
+    /// Where the days count from the release: how many; else they count from the last exposure.
+    pub days_from_release: Option<i32>,
+    /// Number of the kind of fact that is awaited.
+    pub awaits: Option<i16>,
 }
 
-/// How long the assignments of a class last, in days from the last exposure.
+/// How long the assignments of a class last.
 #[derive(Debug, Clone, Copy)]
 pub struct ClassDays {
     /// Number of a class.
     pub class: i16,
     /// Days.
     pub days: i32,
+    /// Whether they count from the release; else from the last exposure.
+    pub from_release: bool,
 }
 
 /// Makes an assignment for every contact of a proposed run who is to get a colour and is not left out. A run that
-/// follows up another makes them only for those who have none of that class yet. Returns the new ones.
+/// follows up another makes them only for those who have none of that class yet, or one that has become weaker before
+/// they were exposed again. None is made for a case that was taken back. Returns the new ones.
 pub async fn propose(
     conn: &mut AsyncPgConnection,
     run_id: Uuid,
@@ -70,17 +78,20 @@ pub async fn propose(
 ) -> Result<Vec<Uuid>, StoreError> {
     let made: Vec<Id> = sql_query(
         "insert into assignments (id, run_id, case_id, visitor, class, colour, pack_id, pack_version, division,
-                                  last_exposure_at, expires_at, proposed_at, rule, colour_now)
+                                  last_exposure_at, expires_at, proposed_at, rule, colour_now, days_from_release)
          select gen_random_uuid(), r.id, r.case_id, c.visitor, c.class, c.colour, r.pack_id, r.pack_version, $2,
-                c.last_at, c.last_at + make_interval(days => d.days), $5, c.rule, c.colour
+                c.last_at, c.last_at + make_interval(days => d.days), $5, c.rule, c.colour,
+                case when d.from_release then d.days end
          from runs r
+         join cases k on k.id = r.case_id and k.withdrawn_at is null
          join contacts c on c.run_id = r.id
-         join unnest($3, $4) as d (class, days) on d.class = c.class
+         join unnest($3, $4, $6) as d (class, days, from_release) on d.class = c.class
          where r.id = $1 and c.colour > 0 and c.excluded_at is null
            and (r.base_run is null or not exists (
                select 1 from assignments o
                where o.visitor = c.visitor and o.case_id = r.case_id and o.class = c.class and o.colour = c.colour
-                 and (o.state in (1, 2) or o.state = 3 and o.last_exposure_at >= c.last_at)))
+                 and (o.state in (1, 2) and (o.colour_now >= c.colour or o.last_exposure_at >= c.last_at)
+                      or o.state = 3 and o.last_exposure_at >= c.last_at)))
          returning id",
     )
     .bind::<SqlUuid, _>(run_id)
@@ -88,6 +99,7 @@ pub async fn propose(
     .bind::<Array<SmallInt>, _>(days.iter().map(|d| d.class).collect::<Vec<_>>())
     .bind::<Array<diesel::sql_types::Integer>, _>(days.iter().map(|d| d.days).collect::<Vec<_>>())
     .bind::<Timestamptz, _>(now)
+    .bind::<Array<Bool>, _>(days.iter().map(|d| d.from_release).collect::<Vec<_>>())
     .load(conn)
     .await?;
     Ok(made.into_iter().map(|row| row.id).collect())
@@ -100,7 +112,8 @@ struct Id {
 }
 
 /// Moves assignments to another state and writes the event down; those that are in a state that may
-/// not be followed by it are passed over. Returns the ids that moved.
+/// not be followed by it are passed over. Where the days count from the release, they begin with it. Returns the ids
+/// that moved.
 pub async fn advance(
     conn: &mut AsyncPgConnection,
     ids: &[Uuid],
@@ -114,9 +127,15 @@ pub async fn advance(
         .filter(|state| state.may_become(to))
         .map(|state| state.number())
         .collect();
+    hold(conn, ids).await?;
     let moved: Vec<Id> = sql_query(
         "with moved as (
-             update assignments set state = $2 where id = any($1) and state = any($3)
+             update assignments
+             set state = $2,
+                 expires_at = case when $2 = 1 and days_from_release is not null
+                                   then greatest(expires_at, $4 + make_interval(days => days_from_release))
+                                   else expires_at end
+             where id = any($1) and state = any($3)
              returning id, colour_now, last_exposure_at, expires_at
          )
          insert into assignment_events (assignment_id, seq, kind, state, colour, last_exposure_at, expires_at, at, actor,
@@ -135,6 +154,103 @@ pub async fn advance(
     .load(conn)
     .await?;
     Ok(moved.into_iter().map(|row| row.id).collect())
+}
+
+/// Holds assignments until the transaction ends, in one order, so that whoever counts their events next counts all.
+pub async fn hold(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<(), StoreError> {
+    let query = sql_query("select 1 from assignments where id = any($1) order by id for no key update");
+    query.bind::<Array<SqlUuid>, _>(ids).execute(conn).await?;
+    Ok(())
+}
+
+/// Makes the open assignments last longer whose visitors a run finds exposed later in the same class: those whose colour
+/// is not weaker than what the run gives. The days count anew by the rule under which each was decided. Returns the ids.
+pub async fn extend(
+    conn: &mut AsyncPgConnection,
+    run_id: Uuid,
+    actor: &str,
+    reason: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<Uuid>, StoreError> {
+    let longer = "select o.id from contacts c join runs r on r.id = c.run_id
+                  join assignments o on o.case_id = r.case_id and o.visitor = c.visitor and o.class = c.class
+                  where c.run_id = $1 and c.excluded_at is null and c.colour between 1 and o.colour_now
+                    and o.state in (1, 2) and c.last_at > o.last_exposure_at order by o.id for update of o";
+    let held: Vec<Id> = sql_query(longer).bind::<SqlUuid, _>(run_id).load(conn).await?;
+    let grown: Vec<Id> = sql_query(
+        "with grown as (
+             update assignments a
+             set last_exposure_at = c.last_at,
+                 expires_at = greatest(a.expires_at,
+                     case when a.days_from_release is null then c.last_at + (f.expires_at - f.last_exposure_at)
+                          else $3 + make_interval(days => a.days_from_release) end)
+             from contacts c, assignment_events f
+             where a.id = any($2) and a.state in (1, 2) and c.run_id = $1 and c.visitor = a.visitor
+               and c.last_at > a.last_exposure_at and f.assignment_id = a.id and f.seq = 1
+             returning a.id, a.state, a.colour_now, a.last_exposure_at, a.expires_at
+         )
+         insert into assignment_events (assignment_id, seq, kind, state, colour, last_exposure_at, expires_at, at, actor,
+                                        reason, run_id)
+         select g.id, 1 + (select count(*) from assignment_events e where e.assignment_id = g.id), $6, g.state,
+                g.colour_now, g.last_exposure_at, g.expires_at, $3, $4, $5, $1
+         from grown g returning assignment_id as id",
+    )
+    .bind::<SqlUuid, _>(run_id)
+    .bind::<Array<SqlUuid>, _>(held.into_iter().map(|row| row.id).collect::<Vec<_>>())
+    .bind::<Timestamptz, _>(now)
+    .bind::<Text, _>(actor)
+    .bind::<Text, _>(reason)
+    .bind::<SmallInt, _>(EventKind::Extended.number())
+    .load(conn)
+    .await?;
+    Ok(grown.into_iter().map(|row| row.id).collect())
+}
+
+/// A weaker colour for an assignment, or its end.
+#[derive(Debug, Clone)]
+pub struct Weaker {
+    /// Which.
+    pub id: Uuid,
+    /// The colour that follows; green ends it.
+    pub colour: Colour,
+    /// Why.
+    pub reason: String,
+    /// The fact that decided.
+    pub fact: Option<Uuid>,
+}
+
+/// Gives open assignments a weaker colour, or ends them, and writes the events down; what is not open, or not stronger,
+/// is passed over. Returns the ids that changed.
+pub async fn downgrade(
+    conn: &mut AsyncPgConnection,
+    changes: &[Weaker],
+    actor: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<Uuid>, StoreError> {
+    let changed: Vec<Id> = sql_query(
+        "with asked as (select * from unnest($1, $2, $3, $4) as q (id, colour, reason, fact)), weaker as (
+             update assignments a
+             set state = case when q.colour = 0 then 5 else a.state end,
+                 colour_now = case when q.colour = 0 then a.colour_now else q.colour end
+             from asked q where a.id = q.id and a.state in (1, 2) and q.colour < a.colour_now
+             returning a.id, a.state, a.colour_now, a.last_exposure_at, a.expires_at, q.reason, q.fact
+         )
+         insert into assignment_events (assignment_id, seq, kind, state, colour, last_exposure_at, expires_at, at, actor,
+                                        reason, fact_id)
+         select w.id, 1 + (select count(*) from assignment_events e where e.assignment_id = w.id),
+                case when w.state = 5 then 5 else 4 end, w.state, w.colour_now, w.last_exposure_at, w.expires_at, $5, $6,
+                w.reason, w.fact
+         from weaker w returning assignment_id as id",
+    )
+    .bind::<Array<SqlUuid>, _>(changes.iter().map(|one| one.id).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(changes.iter().map(|one| one.colour.number()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(changes.iter().map(|one| one.reason.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(changes.iter().map(|one| one.fact).collect::<Vec<_>>())
+    .bind::<Timestamptz, _>(now)
+    .bind::<Text, _>(actor)
+    .load(conn)
+    .await?;
+    Ok(changed.into_iter().map(|row| row.id).collect())
 }
 
 /// Writes down that assignments were proposed.
@@ -167,44 +283,6 @@ pub async fn ids_of_run(
         .filter(assignments::run_id.eq(run_id))
         .filter(assignments::state.eq(state.number()));
     Ok(own.select(assignments::id).load(conn).await?)
-}
-
-/// Of a run's proposals, those that another run of the same case has already let go for the same
-/// visitor in the same class; they would be a second assignment for one reason.
-pub async fn already_open(conn: &mut AsyncPgConnection, run_id: Uuid) -> Result<Vec<Uuid>, StoreError> {
-    let rows: Vec<Id> = sql_query(
-        "select a.id from assignments a
-         join assignments o on o.visitor = a.visitor and o.case_id = a.case_id and o.class = a.class and o.state in (1, 2)
-         where a.run_id = $1 and a.state = 0",
-    )
-    .bind::<SqlUuid, _>(run_id)
-    .load(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
-}
-
-/// The assignments of a case that have not ended.
-pub async fn living_of_case(
-    conn: &mut AsyncPgConnection,
-    case_id: Uuid,
-) -> Result<Vec<AssignmentRow>, StoreError> {
-    let living = [AssignmentState::Proposed, AssignmentState::Released, AssignmentState::Delivered];
-    let own = assignments::table
-        .filter(assignments::case_id.eq(case_id))
-        .filter(assignments::state.eq_any(living.map(Numbered::number)));
-    Ok(own.select(AssignmentRow::as_select()).load(conn).await?)
-}
-
-/// The assignments of a run that have not ended.
-pub async fn living_of_run(
-    conn: &mut AsyncPgConnection,
-    run_id: Uuid,
-) -> Result<Vec<AssignmentRow>, StoreError> {
-    let living = [AssignmentState::Proposed, AssignmentState::Released, AssignmentState::Delivered];
-    let own = assignments::table
-        .filter(assignments::run_id.eq(run_id))
-        .filter(assignments::state.eq_any(living.map(Numbered::number)));
-    Ok(own.select(AssignmentRow::as_select()).load(conn).await?)
 }
 
 /// Some assignments by id.

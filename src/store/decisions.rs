@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Uuid as SqlUuid};
+use diesel::sql_types::Uuid as SqlUuid;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -27,6 +27,8 @@ pub struct ReleaseRow {
     pub chief: bool,
     /// When.
     pub at: DateTime<Utc>,
+    /// How many people the officer confirmed that the run colours.
+    pub people: Option<i32>,
 }
 
 /// Adds an officer's word; false when that officer has given it before.
@@ -34,25 +36,6 @@ pub async fn insert_release(conn: &mut AsyncPgConnection, row: &ReleaseRow) -> R
     let added =
         diesel::insert_into(releases::table).values(row).on_conflict_do_nothing().execute(conn).await?;
     Ok(added == 1)
-}
-
-/// A proposed run that two officers other than its proposer have let go, one of them a chief where it
-/// is larger than `cap`, and that is not to be undone. Held until the transaction ends.
-pub async fn ready(conn: &mut AsyncPgConnection, cap: i64) -> Result<Option<Uuid>, StoreError> {
-    let row: Option<Id> = sql_query(
-        "select r.id from runs r
-         where r.state = 4
-           and not exists (select 1 from undoings u where u.run_id = r.id)
-           and (select count(*) from releases l where l.run_id = r.id and l.officer_id <> r.proposed_by) >= 2
-           and ((select count(*) from assignments a where a.run_id = r.id and a.state = 0) <= $1
-                or exists (select 1 from releases l where l.run_id = r.id and l.chief))
-         order by r.id limit 1 for update of r skip locked",
-    )
-    .bind::<BigInt, _>(cap)
-    .get_result(conn)
-    .await
-    .optional()?;
-    Ok(row.map(|row| row.id))
 }
 
 /// A withdrawn case on which something still hangs. Held until the transaction ends.

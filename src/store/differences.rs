@@ -27,13 +27,14 @@ pub struct Cell {
     pub count: i64,
 }
 
-/// The contacts of two runs by class and colour in the one and in the other.
+/// The contacts of two runs by class and colour in the one and in the other, as they were computed.
 pub async fn matrix(conn: &mut AsyncPgConnection, one: Uuid, other: Uuid) -> Result<Vec<Cell>, StoreError> {
     Ok(sql_query(
         "select a.class as from_class, a.colour as from_colour, b.class as to_class, b.colour as to_colour,
                 count(*) as count
-         from (select visitor, class, colour from contacts where run_id = $1) a
-         full join (select visitor, class, colour from contacts where run_id = $2) b on b.visitor = a.visitor
+         from (select visitor, computed_class as class, computed_colour as colour from contacts where run_id = $1) a
+         full join (select visitor, computed_class as class, computed_colour as colour from contacts where run_id = $2) b
+              on b.visitor = a.visitor
          group by 1, 2, 3, 4 order by 1, 3, 2, 4",
     )
     .bind::<SqlUuid, _>(one)
@@ -78,9 +79,10 @@ pub async fn people(
     Ok(sql_query(
         "select coalesce(a.visitor, b.visitor) as visitor, a.class as from_class, a.colour as from_colour,
                 b.class as to_class, b.colour as to_colour, a.together_secs as from_secs, b.together_secs as to_secs
-         from (select visitor, class, colour, together_secs from contacts where run_id = $1) a
-         full join (select visitor, class, colour, together_secs from contacts where run_id = $2) b
-              on b.visitor = a.visitor
+         from (select visitor, computed_class as class, computed_colour as colour, together_secs
+               from contacts where run_id = $1) a
+         full join (select visitor, computed_class as class, computed_colour as colour, together_secs
+                    from contacts where run_id = $2) b on b.visitor = a.visitor
          where (a.class, a.colour) is distinct from (b.class, b.colour)
          order by b.class, a.class, 1 offset $3 limit $4",
     )
@@ -90,26 +92,6 @@ pub async fn people(
     .bind::<BigInt, _>(limit)
     .load(conn)
     .await?)
-}
-
-/// Leaves out of a follow-up whom an investigator left out of its base in the same class, with the same reason.
-pub async fn carry_exclusions(
-    conn: &mut AsyncPgConnection,
-    base: Uuid,
-    run_id: Uuid,
-) -> Result<(), StoreError> {
-    sql_query(
-        "update contacts c set excluded_by = b.excluded_by, excluded_at = b.excluded_at,
-                exclusion_reason = b.exclusion_reason
-         from contacts b
-         where b.run_id = $1 and c.run_id = $2 and c.visitor = b.visitor and c.class = b.class
-           and b.excluded_at is not null",
-    )
-    .bind::<SqlUuid, _>(base)
-    .bind::<SqlUuid, _>(run_id)
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// The living assignments of the runs that a run follows up, whose visitors it does not find any more, or finds in

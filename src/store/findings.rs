@@ -210,8 +210,11 @@ pub async fn insert_contacts(
 ) -> Result<(), StoreError> {
     for rows in found.chunks(BLOCK) {
         sql_query(
-            "insert into contacts (run_id, visitor, class, colour, together_secs, meetings, first_at, last_at, depth, rule)
-             select $1, c.* from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) as c",
+            "insert into contacts (run_id, visitor, class, colour, together_secs, meetings, first_at, last_at, depth, rule,
+                                   computed_class, computed_colour, computed_rule)
+             select $1, c.*, c.class, c.colour, c.rule
+             from unnest($2, $3, $4, $5, $6, $7, $8, $9, $10)
+                  as c (visitor, class, colour, together_secs, meetings, first_at, last_at, depth, rule)",
         )
         .bind::<SqlUuid, _>(run_id)
         .bind::<Array<SqlUuid>, _>(rows.iter().map(|c| c.visitor.to_uuid()).collect::<Vec<_>>())
@@ -237,9 +240,9 @@ pub struct ContactRow {
     pub run_id: Uuid,
     /// Who.
     pub visitor: Uuid,
-    /// Number of a class.
+    /// Number of the class, after the reviews.
     pub class: i16,
-    /// Number of a colour.
+    /// Number of the colour, after the reviews.
     pub colour: i16,
     /// Seconds together.
     pub together_secs: i64,
@@ -253,8 +256,14 @@ pub struct ContactRow {
     pub exclusion_reason: Option<String>,
     /// 0: met the case; 1: met a contact of the case.
     pub depth: i16,
-    /// Which rule of the class was met.
+    /// Which rule of the class, after the reviews.
     pub rule: Option<String>,
+    /// Number of the class that the run computed.
+    pub computed_class: i16,
+    /// Number of the colour that the run computed.
+    pub computed_colour: i16,
+    /// Which rule of that class was met.
+    pub computed_rule: Option<String>,
 }
 
 /// A page of a run's contacts in the order of triage: class, then time together, the longest first.
@@ -270,20 +279,6 @@ pub async fn contact_page(
         .offset(offset)
         .limit(limit);
     Ok(page.select(ContactRow::as_select()).load(conn).await?)
-}
-
-/// Leaves a contact out, with reason and author; false when there is no such contact.
-pub async fn exclude(
-    conn: &mut AsyncPgConnection,
-    run_id: Uuid,
-    visitor: Uuid,
-    by: Uuid,
-    reason: &str,
-    now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let change =
-        (contacts::excluded_by.eq(by), contacts::excluded_at.eq(now), contacts::exclusion_reason.eq(reason));
-    Ok(diesel::update(contacts::table.find((run_id, visitor))).set(change).execute(conn).await? == 1)
 }
 
 /// The evidence of one visitor in one run, with the names of the places.

@@ -3,9 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{
-    Array, BigInt, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid,
-};
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -30,9 +28,17 @@ pub struct IssuerRow {
     pub created_at: DateTime<Utc>,
     /// What the system signs its own requests with, as `whpk_…`; without it, the secret that it shares with us.
     pub public_key: Option<String>,
+    /// Number of a [`crate::domain::scheme::Scheme`].
+    pub scheme: i16,
+    /// How many letters one envelope holds at the most.
+    pub batch_max: i32,
+    /// How many letters it takes in any minute; without it, as many as there are.
+    pub pace_per_min: Option<i32>,
+    /// Number of a [`crate::domain::letter::Delivery`].
+    pub delivery: i16,
 }
 
-/// Adds an issuing system, or gives it a new name, address or division.
+/// Adds an issuing system, or gives it new settings; whether it is in use stays as it is.
 pub async fn upsert_issuer(conn: &mut AsyncPgConnection, row: &IssuerRow) -> Result<(), StoreError> {
     diesel::insert_into(issuers::table)
         .values(row)
@@ -43,6 +49,10 @@ pub async fn upsert_issuer(conn: &mut AsyncPgConnection, row: &IssuerRow) -> Res
             issuers::url.eq(&row.url),
             issuers::division.eq(&row.division),
             issuers::public_key.eq(&row.public_key),
+            issuers::scheme.eq(row.scheme),
+            issuers::batch_max.eq(row.batch_max),
+            issuers::pace_per_min.eq(row.pace_per_min),
+            issuers::delivery.eq(row.delivery),
         ))
         .execute(conn)
         .await?;
@@ -75,7 +85,8 @@ pub struct NewLetter {
 }
 
 /// Puts letters to one issuing system into the outbox, in the transaction of what they tell. Each gets
-/// the next number of its visitor; the lock keeps two transactions from drawing the same one.
+/// the next number of its visitor and the next position of the system; the lock keeps two transactions from
+/// drawing the same one, and makes positions follow each other as transactions end.
 pub async fn enqueue(
     conn: &mut AsyncPgConnection,
     issuer_id: &str,
@@ -87,11 +98,14 @@ pub async fn enqueue(
         .execute(conn)
         .await?;
     Ok(sql_query(
-        "insert into letters (id, issuer_id, assignment_id, visitor, sequence, body, state, due_at, created_at)
+        "insert into letters (id, issuer_id, assignment_id, visitor, sequence, body, state, due_at, created_at,
+                              position)
          select n.id, $1, n.assignment_id, n.visitor,
                 coalesce((select max(l.sequence) from letters l where l.issuer_id = $1 and l.visitor = n.visitor), 0)
                     + row_number() over (partition by n.visitor order by n.nth),
-                n.body, 0, $6, $6
+                n.body, 0, $6, $6,
+                greatest((select max(l.position) from letters l where l.issuer_id = $1),
+                         (select f.handed_out from feeds f where f.issuer_id = $1), 0) + n.nth
          from unnest($2, $3, $4, $5) with ordinality as n (id, assignment_id, visitor, body, nth)",
     )
     .bind::<Text, _>(issuer_id)
@@ -104,112 +118,20 @@ pub async fn enqueue(
     .await?)
 }
 
-/// Takes letters that are due, in the order in which they were written, and keeps them for `lease`: a
-/// dispatcher that dies gives them back by not doing anything. A visitor's later letter is not taken
-/// while an earlier one waits.
-pub async fn lease(
-    conn: &mut AsyncPgConnection,
-    issuer_id: &str,
-    lease_until: DateTime<Utc>,
-    limit: i64,
-    now: DateTime<Utc>,
-) -> Result<Vec<LeasedLetter>, StoreError> {
-    let mut leased: Vec<LeasedLetter> = sql_query(
-        "update letters set due_at = $3, attempts = attempts + 1
-         where id in (
-             select l.id from letters l
-             where l.issuer_id = $1 and l.state = 0 and l.due_at <= $2
-               and not exists (select 1 from letters e where e.issuer_id = l.issuer_id and e.visitor = l.visitor
-                               and e.sequence < l.sequence and e.state = 0)
-             order by l.due_at, l.sequence limit $4 for update skip locked
-         )
-         returning id, assignment_id, sequence, attempts, body",
-    )
-    .bind::<Text, _>(issuer_id)
-    .bind::<Timestamptz, _>(now)
-    .bind::<Timestamptz, _>(lease_until)
-    .bind::<BigInt, _>(limit)
-    .load(conn)
-    .await?;
-    leased.sort_by_key(|letter| letter.sequence);
-    Ok(leased)
-}
-
-/// A letter that a dispatcher holds.
-#[derive(Debug, Clone, QueryableByName)]
-pub struct LeasedLetter {
-    /// Id.
-    #[diesel(sql_type = SqlUuid)]
-    pub id: Uuid,
-    /// About which assignment.
-    #[diesel(sql_type = SqlUuid)]
-    pub assignment_id: Uuid,
-    /// Its number among the visitor's letters.
-    #[diesel(sql_type = BigInt)]
-    pub sequence: i64,
-    /// How often it was tried, this time included.
-    #[diesel(sql_type = Integer)]
-    pub attempts: i32,
-    /// The letter without its sequence.
-    #[diesel(sql_type = Jsonb)]
-    pub body: serde_json::Value,
-}
-
-/// Marks letters as delivered.
+/// Marks letters as delivered, whoever has given them up meanwhile.
 pub async fn settle(
     conn: &mut AsyncPgConnection,
     ids: &[Uuid],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sql_query(
-        "update letters set state = 1, delivered_at = $2, last_error = null where id = any($1) and state = 0",
+        "update letters set state = 1, delivered_at = $2, last_error = null where id = any($1) and state <> 1",
     )
     .bind::<Array<SqlUuid>, _>(ids)
     .bind::<Timestamptz, _>(now)
     .execute(conn)
     .await?;
     Ok(())
-}
-
-/// Gives letters back, to be tried at `due_at`.
-pub async fn postpone(
-    conn: &mut AsyncPgConnection,
-    ids: &[Uuid],
-    due_at: DateTime<Utc>,
-    error: &str,
-) -> Result<(), StoreError> {
-    sql_query("update letters set due_at = $2, last_error = $3 where id = any($1) and state = 0")
-        .bind::<Array<SqlUuid>, _>(ids)
-        .bind::<Timestamptz, _>(due_at)
-        .bind::<Text, _>(error)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-/// Buries letters: they are not tried again until an operator digs them up.
-pub async fn bury(conn: &mut AsyncPgConnection, ids: &[Uuid], error: &str) -> Result<(), StoreError> {
-    sql_query("update letters set state = 2, last_error = $2 where id = any($1) and state = 0")
-        .bind::<Array<SqlUuid>, _>(ids)
-        .bind::<Text, _>(error)
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-/// Makes all buried letters to one issuing system due again; returns how many.
-pub async fn dig_up(
-    conn: &mut AsyncPgConnection,
-    issuer_id: &str,
-    now: DateTime<Utc>,
-) -> Result<usize, StoreError> {
-    Ok(sql_query(
-        "update letters set state = 0, due_at = $2, attempts = 0 where issuer_id = $1 and state = 2",
-    )
-    .bind::<Text, _>(issuer_id)
-    .bind::<Timestamptz, _>(now)
-    .execute(conn)
-    .await?)
 }
 
 /// How the outbox of each issuing system stands.
@@ -239,17 +161,22 @@ pub struct OutboxCount {
     pub last_error: Option<String>,
 }
 
-/// The places and times of the evidence that assignments rest on, for their letters.
+/// The places and times of the evidence that assignments rest on, for their letters: what the run of each found, and the
+/// runs that extended it, but none that was undone.
 pub async fn places(
     conn: &mut AsyncPgConnection,
     assignment_ids: &[Uuid],
 ) -> Result<Vec<PlaceRow>, StoreError> {
     Ok(sql_query(
-        "select a.id as assignment_id, v.name as venue_name, p.name as point_name, e.from_at, e.until_at
-         from assignments a
+        "select distinct a.id as assignment_id, v.name as venue_name, p.name as point_name, e.from_at, e.until_at
+         from (select id, visitor, run_id from assignments where id = any($1)
+               union select o.id, o.visitor, n.run_id from assignments o
+               join assignment_events n on n.assignment_id = o.id and n.kind = 3
+               where o.id = any($1)) a
+         join runs r on r.id = a.run_id and r.state <> 6
          join exposures e on e.run_id = a.run_id and e.visitor = a.visitor and e.counted
          join points p on p.id = e.stay_point_id join venues v on v.id = p.venue_id
-         where a.id = any($1) order by a.id, e.from_at",
+         order by a.id, e.from_at",
     )
     .bind::<Array<SqlUuid>, _>(assignment_ids)
     .load(conn)

@@ -43,6 +43,7 @@ diesel::table! {
         last_exposure_at -> Timestamptz,
         expires_at -> Timestamptz,
         run_id -> Nullable<Uuid>,
+        fact_id -> Nullable<Uuid>,
     }
 }
 
@@ -64,6 +65,9 @@ diesel::table! {
         rule -> Nullable<Text>,
         colour_now -> SmallInt,
         review_at -> Nullable<Timestamptz>,
+        days_from_release -> Nullable<Integer>,
+        judge_at -> Nullable<Timestamptz>,
+        awaits -> Nullable<SmallInt>,
     }
 }
 
@@ -85,6 +89,21 @@ diesel::table! {
         id -> Bool,
         seq -> BigInt,
         hash -> Bytea,
+        prev -> Bytea,
+    }
+}
+
+diesel::table! {
+    audit_heads (number) {
+        number -> BigInt,
+        day -> Date,
+        daily -> Bool,
+        seq -> BigInt,
+        hash -> Bytea,
+        before -> Bytea,
+        at_micros -> BigInt,
+        key_id -> Text,
+        signature -> Bytea,
     }
 }
 
@@ -131,6 +150,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    circuits (issuer_id) {
+        issuer_id -> Text,
+        failures -> Integer,
+        opened_at -> Nullable<Timestamptz>,
+        probe_at -> Nullable<Timestamptz>,
+        last_error -> Nullable<Text>,
+        sent_at -> Array<Timestamptz>,
+        sent_count -> Array<Integer>,
+    }
+}
+
+diesel::table! {
     contacts (run_id, visitor) {
         run_id -> Uuid,
         visitor -> Uuid,
@@ -145,6 +176,9 @@ diesel::table! {
         exclusion_reason -> Nullable<Text>,
         depth -> SmallInt,
         rule -> Nullable<Text>,
+        computed_class -> SmallInt,
+        computed_colour -> SmallInt,
+        computed_rule -> Nullable<Text>,
     }
 }
 
@@ -196,6 +230,32 @@ diesel::table! {
 }
 
 diesel::table! {
+    drifts (reconciliation_id, assignment_id) {
+        reconciliation_id -> Uuid,
+        assignment_id -> Uuid,
+        kind -> SmallInt,
+        mended -> Bool,
+        returned -> Bool,
+    }
+}
+
+diesel::table! {
+    escalations (id) {
+        id -> Uuid,
+        run_id -> Uuid,
+        venue_id -> Nullable<Uuid>,
+        point_id -> Nullable<BigInt>,
+        to_class -> SmallInt,
+        to_rule -> Nullable<Text>,
+        to_colour -> SmallInt,
+        authority -> Text,
+        reason -> Text,
+        author -> Uuid,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     exposures (run_id, seq) {
         run_id -> Uuid,
         seq -> Integer,
@@ -214,6 +274,22 @@ diesel::table! {
         via_from_at -> Nullable<Timestamptz>,
         ended_by -> SmallInt,
         rows_apart -> Nullable<SmallInt>,
+    }
+}
+
+diesel::table! {
+    facts_waiting (visitor) {
+        visitor -> Uuid,
+        since -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    feeds (issuer_id) {
+        issuer_id -> Text,
+        handed_out -> BigInt,
+        taken -> BigInt,
+        asked_at -> Timestamptz,
     }
 }
 
@@ -239,6 +315,17 @@ diesel::table! {
         delivered_at -> Nullable<Timestamptz>,
         withdrawn_at -> Nullable<Timestamptz>,
         receipt -> Nullable<Jsonb>,
+    }
+}
+
+diesel::table! {
+    health_facts (issuer_id, id) {
+        issuer_id -> Text,
+        id -> Uuid,
+        visitor -> Uuid,
+        kind -> SmallInt,
+        at -> Timestamptz,
+        received_at -> Timestamptz,
     }
 }
 
@@ -302,6 +389,10 @@ diesel::table! {
         disabled_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         public_key -> Nullable<Text>,
+        scheme -> SmallInt,
+        batch_max -> Integer,
+        pace_per_min -> Nullable<Integer>,
+        delivery -> SmallInt,
     }
 }
 
@@ -338,6 +429,7 @@ diesel::table! {
         last_error -> Nullable<Text>,
         created_at -> Timestamptz,
         delivered_at -> Nullable<Timestamptz>,
+        position -> BigInt,
     }
 }
 
@@ -457,12 +549,71 @@ diesel::table! {
 }
 
 diesel::table! {
+    reconciliations (id) {
+        id -> Uuid,
+        issuer_id -> Text,
+        asked_by -> Text,
+        asked_at -> Timestamptz,
+        state -> SmallInt,
+        held_at -> Nullable<Timestamptz>,
+        ended_at -> Nullable<Timestamptz>,
+        ours -> BigInt,
+        theirs -> BigInt,
+        digest_ours -> Text,
+        digest_theirs -> Text,
+        buckets -> Integer,
+        drift -> BigInt,
+        mended -> BigInt,
+        reported -> BigInt,
+        untold -> BigInt,
+        findings -> Nullable<Jsonb>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    release_lifts (run_id) {
+        run_id -> Uuid,
+        author -> Uuid,
+        reason -> Text,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    release_records (run_id) {
+        run_id -> Uuid,
+        division -> Text,
+        authority -> Text,
+        legal_basis -> Text,
+        people -> Integer,
+        counts -> Jsonb,
+        held -> Jsonb,
+        at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     releases (run_id, officer_id) {
         run_id -> Uuid,
         officer_id -> Uuid,
         legal_basis -> Text,
         chief -> Bool,
         at -> Timestamptz,
+        people -> Nullable<Integer>,
+    }
+}
+
+diesel::table! {
+    replays (id) {
+        id -> Uuid,
+        issuer_id -> Text,
+        asked_by -> Text,
+        asked_at -> Timestamptz,
+        proposed_at -> Nullable<Timestamptz>,
+        after_id -> Nullable<Uuid>,
+        letters -> BigInt,
+        done_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -480,6 +631,25 @@ diesel::table! {
         only_row -> Bool,
         seen_at -> Timestamptz,
         steady_since -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    reviews (run_id, visitor, seq) {
+        run_id -> Uuid,
+        visitor -> Uuid,
+        seq -> SmallInt,
+        kind -> SmallInt,
+        from_class -> SmallInt,
+        from_colour -> SmallInt,
+        from_rule -> Nullable<Text>,
+        to_class -> SmallInt,
+        to_colour -> SmallInt,
+        to_rule -> Nullable<Text>,
+        reason -> Text,
+        author -> Uuid,
+        at -> Timestamptz,
+        escalation_id -> Nullable<Uuid>,
     }
 }
 
@@ -586,6 +756,15 @@ diesel::table! {
         staff_id -> Uuid,
         expires_at -> Timestamptz,
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    settings_seen (process, name) {
+        process -> Text,
+        name -> Text,
+        digest -> Bytea,
+        at -> Timestamptz,
     }
 }
 
@@ -774,8 +953,6 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
-    agreements,
-    aliases,
     assignment_events,
     assignments,
     audit_entries,
@@ -784,12 +961,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     cases,
     channels,
     contacts,
-    controls,
     dead_entries,
     devices,
     divisions,
     exposures,
-    hand_overs,
     idempotency_keys,
     imported_days,
     inbox,

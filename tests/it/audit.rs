@@ -1,5 +1,10 @@
 //! The audit log: every act of the flow stands in it, and no change to it goes unseen.
 
+mod heads;
+mod routes;
+mod settings;
+mod tampering;
+
 use std::collections::BTreeSet;
 
 use placecode::domain::access::Role;
@@ -68,14 +73,18 @@ async fn every_act_of_the_flow_stands_in_the_log_once() {
         ("run.assignments_proposed", 1),
         ("run.word_given", 2),
         ("run.released", 1),
+        // One that colours, one that takes it back.
+        ("letters.sent", 2),
         ("case.withdrawn", 1),
         ("case.undone", 1),
     ];
     for (action, count) in expected {
         let found: Vec<&Entry> = entries.iter().filter(|entry| entry.action == action).collect();
         assert_eq!(found.len(), count, "{action}");
-        let by_pipeline =
-            matches!(action, "run.computed" | "run.assignments_proposed" | "run.released" | "case.undone");
+        let by_pipeline = matches!(
+            action,
+            "run.computed" | "run.assignments_proposed" | "run.released" | "letters.sent" | "case.undone"
+        );
         assert!(found.iter().all(|entry| (entry.actor == "pipeline") == by_pipeline), "{action}");
     }
     let actions: BTreeSet<&str> = entries.iter().map(|entry| entry.action.as_str()).collect();

@@ -107,10 +107,20 @@ async fn every_body_is_checked_for_form_size_and_fields() {
         let address = house.address(path);
         let max = if *path == "/v1/scans/batch" { large } else { small };
         // A body of nothing but an act, or of nothing but defaults, cannot lack anything.
-        let may_be_empty =
-            ["/proposal", "/cancellation", "/again", "/code", "/visitor-codes", "/visitor-cards"]
-                .iter()
-                .any(|end| address.ends_with(end));
+        let may_be_empty = [
+            "/proposal",
+            "/cancellation",
+            "/again",
+            "/disabling",
+            "/enabling",
+            "/code",
+            "/visitor-codes",
+            "/visitor-cards",
+            "/heads",
+        ]
+        .iter()
+        .any(|end| address.ends_with(end))
+            || *path == "/v1/assignments/{id}";
         let oversized = format!("{{\"x\":\"{}\"}}", "a".repeat(max));
         let cases = [
             ("{", 400, "JSON"),
@@ -155,9 +165,10 @@ async fn unknown_ids_addresses_and_methods_are_told_apart() {
             let address = path.replace("{id}", &id).replace("{visitor}", &house.app.visitor(2).to_hex());
             let address =
                 address.replace("{file}", "contacts.csv").replace("{stay}", &id).replace("{other}", &id);
-            let needs = ["/trail", "/trail/changes", "/contacts", "/evidence", "/why", "contacts.csv"]
-                .iter()
-                .any(|end| address.ends_with(end));
+            let needs =
+                ["/trail", "/trail/changes", "/contacts", "/evidence", "/why", "/reviews", "contacts.csv"]
+                    .iter()
+                    .any(|end| address.ends_with(end));
             let address =
                 if needs && *method == "GET" { format!("{address}?purpose=review") } else { address };
             let body = matches!(method.as_str(), "POST")

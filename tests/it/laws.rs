@@ -7,6 +7,7 @@ mod equality;
 mod evidence;
 mod looks;
 mod release;
+mod review;
 mod rules;
 
 use placecode::domain::access::Role;

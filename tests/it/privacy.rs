@@ -32,12 +32,12 @@ impl Write for Buffer {
     }
 }
 
-fn log() -> MutexGuard<'static, Vec<u8>> {
+pub(crate) fn log() -> MutexGuard<'static, Vec<u8>> {
     LOG.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One subscriber for the process: the tests that run beside these are listened to as well.
-fn listen() {
+pub(crate) fn listen() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
         let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("placecode=trace"));
@@ -162,6 +162,8 @@ async fn fail_at_the_door(story: &mut Story<'_>) {
         person.post("/v1/scans", &json!({ "code": format!("{}0", story.teahouse.code) })).await,
         person.get(&format!("/v1/{}", story.teahouse.code)).await,
         story.investigator.get(&stranger).await,
+        // A refusal stands in the audit log, with the route and without the visitor whom it names.
+        story.admin.get(&stranger).await,
         story.investigator.post(&format!("/v1/runs/{run}/exclusions"), &late).await,
     ];
     for answer in answers {
@@ -283,6 +285,9 @@ async fn tables_and_keys_hold_pseudonyms_only_where_they_belong() {
             assert!(told.is_empty(), "the value of {key} tells {told:?}");
         }
     }
+    let refused =
+        "select count(*) from audit_entries where action = 'access.refused' and subject like '%{visitor}%'";
+    assert_eq!(app.number(refused).await, 1, "the log was asked about no visitor");
     let kept: Vec<Value> = app.rows("select password_hash from staff where login = 'li.wei'").await;
     assert!(kept[0]["password_hash"].as_str().unwrap().starts_with("$argon2id$"));
 }

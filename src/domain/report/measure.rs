@@ -25,7 +25,7 @@ pub fn over_on(rule: &ClassRule, last_at: DateTime<Utc>, offset: FixedOffset) ->
 pub fn ends_en(rule: &ClassRule) -> String {
     let Some(end) = &rule.end else { return String::new() };
     let mut parts = Vec::new();
-    if let Some(tests) = end.tests {
+    for tests in end.tests.iter().chain(&end.or_tests) {
         let apart = (tests.apart_hours > 0).then(|| format!(", {} hours apart", tests.apart_hours));
         let mut text = format!("{} negative tests{}", tests.count, apart.unwrap_or_default());
         text += &tests.within_days.map(|days| format!(", within {days} days")).unwrap_or_default();
@@ -34,6 +34,9 @@ pub fn ends_en(rule: &ClassRule) -> String {
     }
     for check in &end.check_ins {
         parts.push(format!("{} daily declarations of health: {}", check.count, colour_en(check.colour)));
+    }
+    for step in &end.steps {
+        parts.push(format!("after {} days: {}", step.after_days, colour_en(step.colour)));
     }
     if end.by_authority {
         parts.push("an authority's word".to_owned());
@@ -53,7 +56,7 @@ pub fn measure_zh(rule: &ClassRule) -> String {
         Colour::Red => format!("红码管控{}天（{from}）", rule.days),
     }];
     if let Some(end) = &rule.end {
-        if let Some(tests) = end.tests {
+        for tests in end.tests.iter().chain(&end.or_tests) {
             let mut text = format!("{}次核酸阴性", tests.count);
             text += &tests.within_days.map(|days| format!("，{days}天内")).unwrap_or_default();
             let apart = (tests.apart_hours > 0).then(|| format!("，间隔{}小时以上", tests.apart_hours));
@@ -63,6 +66,9 @@ pub fn measure_zh(rule: &ClassRule) -> String {
         }
         for check in &end.check_ins {
             parts.push(format!("连续{}天健康打卡转{}", check.count, colour_zh(check.colour)));
+        }
+        for step in &end.steps {
+            parts.push(format!("满{}天转{}", step.after_days, colour_zh(step.colour)));
         }
         if end.by_authority {
             parts.push("凭主管部门证明解除".to_owned());
@@ -132,7 +138,12 @@ mod tests {
         );
         let tests = Tests { count: 2, apart_hours: 24, within_days: Some(3), after_days: None };
         let check_ins = vec![CheckIns { count: 7, colour: Colour::Green }];
-        let end = Some(EndConditions { tests: Some(tests), check_ins, by_authority: true });
+        let end = Some(EndConditions {
+            tests: Some(tests),
+            check_ins,
+            by_authority: true,
+            ..EndConditions::default()
+        });
         let rule = ClassRule { end, ..close.clone() };
         assert_eq!(
             ends_en(&rule),

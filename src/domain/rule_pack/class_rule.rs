@@ -198,14 +198,21 @@ pub enum CountedFrom {
     Release,
 }
 
-/// What ends an assignment before its days are over. Judged by the issuing system, which learns of tests.
+/// What ends or weakens an assignment before its days are over. Judged by the service from the facts that issuing
+/// systems tell it, and by whoever gets the letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EndConditions {
     /// Negative tests.
     pub tests: Option<Tests>,
+    /// Other ways by tests, each as good as the first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub or_tests: Vec<Tests>,
     /// Daily declarations of health, each with the colour that follows.
     pub check_ins: Vec<CheckIns>,
+    /// Colours that follow with time alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<TimeStep>,
     /// Only an authority's word ends it, such as a certificate of discharge.
     pub by_authority: bool,
 }
@@ -233,6 +240,16 @@ pub struct Tests {
 pub struct CheckIns {
     /// How many, day by day without a gap.
     pub count: u32,
+    /// What follows.
+    pub colour: Colour,
+}
+
+/// A colour that weakens with time alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeStep {
+    /// Once so many days have passed, counted as the days of the class are.
+    pub after_days: u32,
     /// What follows.
     pub colour: Colour,
 }

@@ -52,6 +52,7 @@ fn the_schema_has_the_keys_and_words_that_the_program_reads() {
     keys::<EndConditions>("/$defs/end");
     keys::<Tests>("/$defs/tests");
     keys::<CheckIns>("/$defs/check_in");
+    keys::<TimeStep>("/$defs/time_step");
     keys::<ReleaseRule>("/$defs/rule/properties/release");
     words::<Class>("/$defs/class", &[]);
     words::<Colour>("/$defs/colour", &[]);

@@ -6,7 +6,9 @@ use chrono::Datelike;
 use serde::Serialize;
 
 use super::check::{check_names, refuse};
-use super::{Class, ClassRule, EndConditions, InvalidPack, Provenance, RulePack, Source, Tests, Within};
+use super::{
+    Class, ClassRule, Colour, EndConditions, InvalidPack, Provenance, RulePack, Source, Tests, Within,
+};
 use crate::domain::exposure::Relation;
 use crate::domain::venue::{Division, Granularity};
 
@@ -165,10 +167,20 @@ fn check_end(
     key: &impl Fn(&str) -> String,
 ) -> Result<(), InvalidPack> {
     if *end == EndConditions::default() {
-        return refuse(&key("end"), "must say what ends it: `tests`, `check_ins` or `by_authority`");
+        return refuse(&key("end"), "must say what ends it: `tests`, `check_ins`, `steps` or `by_authority`");
     }
-    if end.tests.is_some_and(|tests| !fits(tests, class.days)) {
-        return refuse(&key("end.tests"), "must be 1 or more tests that fit into `within_days` and `days`");
+    for (name, tests) in end
+        .tests
+        .iter()
+        .map(|tests| ("end.tests", tests))
+        .chain(end.or_tests.iter().map(|tests| ("end.or_tests", tests)))
+    {
+        if !fits(*tests, class.days) {
+            return refuse(&key(name), "must be 1 or more tests that fit into `within_days` and `days`");
+        }
+    }
+    if end.tests.is_none() && !end.or_tests.is_empty() {
+        return refuse(&key("end.or_tests"), "stands beside `tests`, as another way");
     }
     let mut before = (0, class.colour);
     for rule in &end.check_ins {
@@ -176,6 +188,18 @@ fn check_end(
             return refuse(&key("end.check_ins"), "must rise in count, up to `days`, and fall in colour");
         }
         before = (rule.count, rule.colour);
+    }
+    let mut before = (0, class.colour);
+    for step in &end.steps {
+        // Green is what the days themselves end in.
+        let ends = step.colour == Colour::Green;
+        if step.after_days <= before.0 || step.after_days >= class.days || step.colour >= before.1 || ends {
+            return refuse(
+                &key("end.steps"),
+                "must rise in `after_days`, below `days`, and fall in colour, green not among them",
+            );
+        }
+        before = (step.after_days, step.colour);
     }
     Ok(())
 }

@@ -38,6 +38,7 @@ pub(super) async fn show(asked: Asked<ReadAudit, LogPage>, web: Data<Web>) -> Re
         p.small {
             (desk.say("共 ", "")) (last) (desk.say(" 条；最后一条的哈希：", " entries; hash of the last one: "))
             span.reference { (hash) }
+            " · " a href="/audit/heads" { (desk.say("已公布的日志末端", "Published heads")) }
         }
         (table(&desk, &entries))
         div.row {

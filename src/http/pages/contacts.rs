@@ -13,25 +13,36 @@ use super::desk::{Asked, Desk, Sent};
 use super::layout::token;
 use super::view::go;
 use super::words::{self, Tone, badge};
+use crate::domain::review::Grade;
 use crate::http::cases::Purpose;
-use crate::http::contacts::{self as shared, Contact, ContactList, Evidence, Exclusion, PAGE};
+use crate::http::contacts::{self as shared, Contact, ContactList, Evidence, PAGE};
 use crate::http::coverage::of_run;
 use crate::http::error::ApiError;
 use crate::http::permissions::{Investigate, SeeCases};
+use crate::http::reviews::{self, Exclusion, Inclusion, NewReview};
 use crate::http::runs::permitted;
 use crate::http::web::Web;
 use crate::http::write::transaction;
-use crate::store::runs::RunState;
+use crate::store::runs::{RunRow, RunState};
 
-/// What leaving somebody out sends.
+/// What a review sends.
 #[derive(Debug, Deserialize)]
 struct Left {
     visitor: String,
     #[serde(default)]
     reason: String,
+    /// What becomes of the contact, where it is moved.
+    #[serde(default)]
+    to: String,
     /// What the list was opened for, to come back to it.
     #[serde(default)]
     purpose: String,
+}
+
+/// Which reviews a list offers: none, or all, with what a contact may become.
+struct Offer {
+    is_open: bool,
+    classes: Vec<Grade>,
 }
 
 /// A page of the contacts.
@@ -47,7 +58,9 @@ pub(super) async fn list(
     let run = permitted(&web, actor, *id).await?;
     let whole =
         if run.infectious_from.is_some() { Some(of_run(&web, actor, *id, None).await?) } else { None };
-    let open = run.state()? == RunState::Computed && may::<Investigate, _>(&desk);
+    let is_open = run.state()? == RunState::Computed && !run.dry && may::<Investigate, _>(&desk);
+    let classes = if is_open { classes(&web, &run).await? } else { Vec::new() };
+    let offer = Offer { is_open, classes };
     let full = found.len() == usize::try_from(PAGE).unwrap_or(0);
     let title = desk.say("接触者", "Contacts");
     let body = html! {
@@ -57,7 +70,7 @@ pub(super) async fn list(
             p.note { (desk.view.lang.say(&whole.coverage.sentence.zh, &whole.coverage.sentence.en)) }
         }
         @if found.is_empty() { p { (desk.say("没有符合规则的人。", "Nobody meets a rule.")) } }
-        ul.cards { @for contact in &found { (card(&desk, run.id, contact, &list.purpose, open)) } }
+        ul.cards { @for contact in &found { (card(&desk, run.id, contact, &list.purpose, &offer)) } }
         @if full {
             p { a.button.quiet href={ "/runs/" (run.id) "/contacts?" (query(&list.purpose)) "&offset=" (list.offset + PAGE) } { (desk.say("下一页", "Next page")) } }
         }
@@ -97,17 +110,58 @@ pub(super) async fn exclude(
     let run = permitted(&web, actor, *id).await?;
     let form = Exclusion { visitor: sent.form.visitor, reason: sent.form.reason };
     let mut conn = web.app.store.conn().await?;
-    transaction(&mut conn, async |conn| shared::exclude(&web, conn, actor, &run, &form).await).await?;
+    transaction(&mut conn, async |conn| reviews::exclude(&web, conn, actor, &run, &form).await).await?;
     Ok(go(&format!("/runs/{id}/contacts?{}", query(&sent.form.purpose))))
 }
 
-fn card(desk: &Desk<SeeCases>, run: Uuid, contact: &Contact, purpose: &str, open: bool) -> Markup {
+/// Takes a contact back that was left out.
+#[post("/runs/{id}/inclusions")]
+pub(super) async fn include(
+    web: Data<Web>,
+    id: Path<Uuid>,
+    sent: Sent<Investigate, Left>,
+) -> Result<HttpResponse, ApiError> {
+    let actor = &sent.desk.signed.actor;
+    let run = permitted(&web, actor, *id).await?;
+    let form = Inclusion { visitor: sent.form.visitor, reason: sent.form.reason };
+    let mut conn = web.app.store.conn().await?;
+    transaction(&mut conn, async |conn| reviews::include(&web, conn, actor, &run, &form).await).await?;
+    Ok(go(&format!("/runs/{id}/contacts?{}", query(&sent.form.purpose))))
+}
+
+/// Moves a contact to another class of the pack, or says why it stays.
+#[post("/runs/{id}/reviews")]
+pub(super) async fn review(
+    web: Data<Web>,
+    id: Path<Uuid>,
+    sent: Sent<Investigate, Left>,
+) -> Result<HttpResponse, ApiError> {
+    let actor = &sent.desk.signed.actor;
+    let run = permitted(&web, actor, *id).await?;
+    let form = NewReview { visitor: sent.form.visitor, to: sent.form.to, reason: sent.form.reason };
+    let mut conn = web.app.store.conn().await?;
+    transaction(&mut conn, async |conn| reviews::review(&web, conn, actor, &run, &form).await).await?;
+    Ok(go(&format!("/runs/{id}/contacts?{}", query(&sent.form.purpose))))
+}
+
+/// What a contact of a run may become.
+async fn classes(web: &Web, run: &RunRow) -> Result<Vec<Grade>, ApiError> {
+    let mut conn = web.app.store.conn().await?;
+    Ok(reviews::pack_of(&mut conn, run).await?.classes.iter().map(Grade::from).collect())
+}
+
+fn card(desk: &Desk<SeeCases>, run: Uuid, contact: &Contact, purpose: &str, offer: &Offer) -> Markup {
     let lang = desk.view.lang;
-    let id = format!("reason-{}", contact.visitor);
+    let computed = &contact.computed;
+    let is_moved = (contact.class, &contact.rule) != (computed.class, &computed.rule);
     html! {
         li {
             span.reference { (contact.visitor) }
             span.row { (words::colour(lang, contact.colour)) span { (words::class(lang, contact.class)) } }
+            @if is_moved {
+                span.small { (desk.say("计算结果：", "computed: ")) (words::class(lang, computed.class)) }
+                span.row { (words::colour(lang, computed.colour)) }
+            }
             span.small {
                 (desk.say("共处 ", "together ")) (words::duration(lang, contact.together_secs))
                 " · " (contact.meetings) (desk.say(" 次相遇 · ", " meetings · "))
@@ -116,18 +170,68 @@ fn card(desk: &Desk<SeeCases>, run: Uuid, contact: &Contact, purpose: &str, open
             p { a href={ "/runs/" (run) "/contacts/" (contact.visitor) "?" (query(purpose)) } { (desk.say("查看证据", "Evidence")) } }
             @if let Some(reason) = &contact.exclusion_reason {
                 (badge(Tone::Over, desk.say("已排除", "Left out"))) span.small { (reason) }
-            } @else if open {
-                details {
-                    summary { (desk.say("排除此人", "Leave out")) }
-                    form method="post" action={ "/runs/" (run) "/exclusions" } {
-                        (token(&desk.signed))
-                        input type="hidden" name="visitor" value=(contact.visitor);
-                        input type="hidden" name="purpose" value=(purpose);
-                        label for=(id) { (desk.say("理由（会记录在案）", "Reason (it is written down)")) }
-                        input id=(id) name="reason" type="text" required minlength="3" maxlength="500" autocomplete="off";
-                        button.quiet type="submit" { (desk.say("排除", "Leave out")) }
+                @if offer.is_open { (review_form(desk, run, contact, purpose, &BACK, &[])) }
+            } @else if offer.is_open {
+                (review_form(desk, run, contact, purpose, &OUT, &[]))
+                (review_form(desk, run, contact, purpose, &MOVE, &offer.classes))
+            }
+        }
+    }
+}
+
+/// One of the forms below a contact.
+struct Form {
+    /// The last part of its path.
+    path: &'static str,
+    /// What it does, in Chinese and in English.
+    summary: (&'static str, &'static str),
+    /// Its button.
+    button: (&'static str, &'static str),
+}
+
+const OUT: Form =
+    Form { path: "exclusions", summary: ("排除此人", "Leave out"), button: ("排除", "Leave out") };
+const BACK: Form =
+    Form {
+        path: "inclusions", summary: ("撤销排除", "Take back in"), button: ("撤销排除", "Take back in")
+    };
+const MOVE: Form = Form {
+    path: "reviews",
+    summary: ("调整或维持类别", "Move to another class, or keep"),
+    button: ("记录", "Write it down"),
+};
+
+fn review_form(
+    desk: &Desk<SeeCases>,
+    run: Uuid,
+    contact: &Contact,
+    purpose: &str,
+    form: &Form,
+    classes: &[Grade],
+) -> Markup {
+    let (id, to) = (format!("{}-reason-{}", form.path, contact.visitor), format!("to-{}", contact.visitor));
+    let is_now = |grade: &Grade| (grade.class, &grade.rule) == (contact.class, &contact.rule);
+    html! {
+        details {
+            summary { (desk.say(form.summary.0, form.summary.1)) }
+            form method="post" action={ "/runs/" (run) "/" (form.path) } {
+                (token(&desk.signed))
+                input type="hidden" name="visitor" value=(contact.visitor);
+                input type="hidden" name="purpose" value=(purpose);
+                @if !classes.is_empty() {
+                    label for=(to) { (desk.say("类别", "Class")) }
+                    select id=(to) name="to" required {
+                        @for grade in classes {
+                            option value=(grade.name()) selected[is_now(grade)] {
+                                (words::class(desk.view.lang, grade.class))
+                                @if let Some(rule) = &grade.rule { " · " (rule) }
+                            }
+                        }
                     }
                 }
+                label for=(id) { (desk.say("理由（会记录在案）", "Reason (it is written down)")) }
+                input id=(id) name="reason" type="text" required minlength="3" maxlength="500" autocomplete="off";
+                button.quiet type="submit" { (desk.say(form.button.0, form.button.1)) }
             }
         }
     }

@@ -33,9 +33,11 @@ impl Outcome {
     /// What the visitor can mend stands on the page; that the service fails does not.
     pub(super) fn refused(error: ApiError, shown: String) -> Result<Self, ApiError> {
         match error {
-            ApiError::Busy | ApiError::Internal(_) | ApiError::TooMany(_) | ApiError::Forbidden(_) => {
-                Err(error)
-            }
+            ApiError::Busy
+            | ApiError::Internal(_)
+            | ApiError::TooMany(_)
+            | ApiError::Forbidden(_)
+            | ApiError::Refused(_) => Err(error),
             other => Ok(Self::Refused(other, shown)),
         }
     }

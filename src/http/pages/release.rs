@@ -1,27 +1,29 @@
-//! The officers' pages: proposed runs that wait for two words, and the outbox with its stop.
+//! The officers' page: proposed runs that wait for two words.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
 use maud::{Markup, html};
+use serde::Deserialize;
 use uuid::Uuid;
 
-use super::cases::short;
+use super::cases::{may, short};
 use super::desk::{Desk, Sent};
+use super::held;
 use super::layout::token;
 use super::view::{View, go};
 use super::words::{self, Tone, badge};
-use crate::domain::access::Role;
 use crate::domain::numbered::Numbered;
+use crate::domain::release::{Held, WORDS_NEEDED};
 use crate::domain::rule_pack::{Class, Colour};
 use crate::http::error::ApiError;
-use crate::http::letters::{self, Outbox, Stop};
-use crate::http::permissions::{HoldLetters, Release};
-use crate::http::runs::{self as shared, Word, permitted};
+use crate::http::permissions::{LiftHour, Release};
+use crate::http::releases::{self, Lift, ReleaseRecord, Word};
+use crate::http::runs::permitted;
 use crate::http::web::Web;
 use crate::http::write::transaction;
-use crate::store::access::{self, StaffRow};
 use crate::store::assignments::{self, Count};
-use crate::store::decisions::{self, ReleaseRow};
+use crate::store::decisions::{self, EMERGENCY_STOP};
+use crate::store::releasing;
 use crate::store::runs::{self, RunRow, RunState};
 
 /// How many proposed runs are shown; more than these wait their turn.
@@ -31,35 +33,48 @@ const RUNS_MAX: i64 = 50;
 struct Proposal {
     run: RunRow,
     counts: Vec<Count>,
-    words: Vec<ReleaseRow>,
-    staff: Vec<StaffRow>,
+    record: ReleaseRecord,
+    /// Whether the officer has given a word already.
+    is_mine: bool,
+    /// Whether the officer had a hand in the run.
+    is_own: bool,
 }
 
 /// The proposed runs of the division.
 #[get("/release")]
 pub(super) async fn list(desk: Desk<Release>, web: Data<Web>) -> Result<HttpResponse, ApiError> {
     let mut conn = web.app.store.conn().await?;
-    let division = &desk.signed.actor.division;
-    let waiting = runs::in_state(&mut conn, division, RunState::Proposed, RUNS_MAX).await?;
+    let actor = &desk.signed.actor;
+    let waiting = runs::in_state(&mut conn, &actor.division, RunState::Proposed, RUNS_MAX).await?;
     let mut proposals = Vec::with_capacity(waiting.len());
     for run in waiting {
         let counts = assignments::counts_of_run(&mut conn, run.id).await?;
         let words = decisions::releases(&mut conn, run.id).await?;
-        let people: Vec<Uuid> = words.iter().map(|word| word.officer_id).chain(run.proposed_by).collect();
-        let staff = access::staff_by_ids(&mut conn, &people).await?;
-        proposals.push(Proposal { run, counts, words, staff });
+        let is_mine = words.iter().any(|word| word.officer_id == actor.id);
+        let is_own = releasing::barred(&mut conn, &run).await?.contains(&actor.id);
+        let record = releases::record(&web, &mut conn, &run).await?;
+        proposals.push(Proposal { run, counts, record, is_mine, is_own });
     }
-    let stopped = letters::outbox(&mut conn).await?.stopped;
+    let stopped = decisions::switch(&mut conn, EMERGENCY_STOP).await?;
     drop(conn);
     let title = desk.say("放行", "Release");
     let body = html! {
         h1 { (title) }
-        @if stopped { p { (badge(Tone::Stopped, desk.say("发件已紧急停止", "All letters are stopped"))) } }
-        p.small { (desk.say("需要两位放行人员同意，提交人不能放行自己的提案。人数超过上限 ", "It takes two officers, neither of them the proposer. Runs of more than ")) (web.app.config.release_cap) (desk.say(" 的，须有首席放行人员同意。", " people need a chief officer.")) }
+        @if stopped { p { (badge(Tone::Stopped, desk.say("已紧急停止：不放行、不发件", "Stopped: nothing is released, no letter goes out"))) } }
+        p.small { (desk.say("需要两位放行人员同意，提交人和核定过接触者的人不能放行。人数超过上限 ", "It takes two officers who neither proposed nor reviewed. Runs of more than ")) (web.app.config.release_cap) (desk.say(" 的，须有首席放行人员同意。", " people need a chief officer.")) }
+        (super::overdue::block(&web, &desk.view, &actor.division).await?)
         @if proposals.is_empty() { p { (desk.say("没有待放行的提案。", "Nothing waits for release.")) } }
-        @for proposal in &proposals { (show(&desk, &web, proposal)?) }
+        @for proposal in &proposals { (show(&desk, proposal)?) }
     };
     Ok(desk.page(title, &body))
+}
+
+/// What a form with an officer's word sends; a number that is left empty is none.
+#[derive(Debug, Deserialize)]
+struct WordForm {
+    legal_basis: String,
+    #[serde(default)]
+    people: String,
 }
 
 /// Gives an officer's word.
@@ -67,84 +82,101 @@ pub(super) async fn list(desk: Desk<Release>, web: Data<Web>) -> Result<HttpResp
 pub(super) async fn give_word(
     web: Data<Web>,
     id: Path<Uuid>,
-    sent: Sent<Release, Word>,
+    sent: Sent<Release, WordForm>,
+) -> Result<HttpResponse, ApiError> {
+    let actor = &sent.desk.signed.actor;
+    permitted(&web, actor, *id).await?;
+    let people = match sent.form.people.trim() {
+        "" => None,
+        text => Some(text.parse().map_err(|error| ApiError::invalid("people", error))?),
+    };
+    let form = Word { legal_basis: sent.form.legal_basis, people };
+    let mut conn = web.app.store.conn().await?;
+    transaction(&mut conn, async |conn| releases::release(&web, conn, actor, *id, &form).await).await?;
+    Ok(go("/release"))
+}
+
+/// Lets a run go beyond what its division releases within an hour.
+#[post("/runs/{id}/lifts")]
+pub(super) async fn lift(
+    web: Data<Web>,
+    id: Path<Uuid>,
+    sent: Sent<LiftHour, Lift>,
 ) -> Result<HttpResponse, ApiError> {
     let actor = &sent.desk.signed.actor;
     permitted(&web, actor, *id).await?;
     let mut conn = web.app.store.conn().await?;
-    let work = async |conn: &mut _| shared::release(&web, conn, actor, *id, &sent.form.legal_basis).await;
-    transaction(&mut conn, work).await?;
+    transaction(&mut conn, async |conn| releases::lift(&web, conn, actor, *id, &sent.form).await).await?;
     Ok(go("/release"))
 }
 
-/// How the outbox stands.
-#[get("/letters")]
-pub(super) async fn see_outbox(desk: Desk<HoldLetters>, web: Data<Web>) -> Result<HttpResponse, ApiError> {
-    let mut conn = web.app.store.conn().await?;
-    let outbox = letters::outbox(&mut conn).await?;
-    let title = desk.say("发件箱", "Outbox");
-    let body = html! { h1 { (title) } (switch(&desk, outbox.stopped)) (letter_counts(&desk.view, &outbox)) };
-    Ok(desk.page(title, &body))
-}
-
-/// Stops all letters, or lets them go again.
-#[post("/letters/stop")]
-pub(super) async fn stop(web: Data<Web>, sent: Sent<HoldLetters, Stop>) -> Result<HttpResponse, ApiError> {
-    let actor = &sent.desk.signed.actor;
-    let mut conn = web.app.store.conn().await?;
-    let work = async |conn: &mut _| letters::set_stopped(&web, conn, actor, sent.form.stopped).await;
-    transaction(&mut conn, work).await?;
-    Ok(go("/letters"))
-}
-
-fn show(desk: &Desk<Release>, web: &Web, proposal: &Proposal) -> Result<Markup, ApiError> {
-    let Proposal { run, counts, words, .. } = proposal;
+fn show(desk: &Desk<Release>, proposal: &Proposal) -> Result<Markup, ApiError> {
+    let Proposal { run, counts, record, is_mine, is_own } = proposal;
     let people: i64 = counts.iter().map(|count| count.count).sum();
-    let large = people > i64::from(web.app.config.release_cap);
-    let mine = words.iter().any(|word| word.officer_id == desk.signed.actor.id);
-    let own = run.proposed_by == Some(desk.signed.actor.id);
+    let hour_is_full = record.held_by.iter().any(|held| matches!(held, Held::Hour { .. }));
     Ok(html! {
         article.proposal {
             h2 { a href={ "/runs/" (run.id) } { (desk.say("计算 ", "Run ")) (short(run.id)) } }
             p { (words::run_state(desk.view.lang, run.state()?)) }
             p.small {
-                (run.pack_id) "@" (run.pack_version) " · "
-                (desk.say("提交人：", "proposed by ")) (proposal.name(run.proposed_by))
-                @if let Some(at) = run.proposed_at { " · " (desk.view.time(at)) }
+                (run.pack_id) "@" (run.pack_version) " · " (record.authority)
+                @if let Some(by) = &record.proposed {
+                    " · " (desk.say("提交人：", "proposed by ")) (by.who) " · " (desk.view.time(by.at))
+                }
             }
             (table(&desk.view, counts, people)?)
-            @if large && !words.iter().any(|word| word.chief) {
-                p { (badge(Tone::Careful, desk.say("超过上限，须首席放行人员同意", "Over the cap: a chief officer is needed"))) }
-            }
-            h3 { (desk.say("已同意 ", "Words given: ")) (words.len()) " / 2" }
+            (held::by_hand(&desk.view, record))
+            (held::list(&desk.view, &record.held_by))
+            h3 { (desk.say("已同意 ", "Words given: ")) (record.words.len()) " / " (WORDS_NEEDED) }
             ul.cards {
-                @for word in words {
+                @for word in &record.words {
                     li {
-                        strong { (proposal.name(Some(word.officer_id))) }
-                        @if word.chief { span.small { (words::role(desk.view.lang, Role::ChiefOfficer)) } }
-                        span.small { (word.legal_basis) " · " (desk.view.time(word.at)) }
+                        strong { (word.by.who) }
+                        span.small { (words::role(desk.view.lang, word.role)) }
+                        span.small { (word.legal_basis) " · " (desk.view.time(word.by.at)) }
                     }
                 }
             }
-            @if own {
-                p.small { (desk.say("这是您提交的，须由他人放行。", "You proposed this; others release it.")) }
-            } @else if mine {
+            @if *is_own {
+                p.small { (desk.say("您提交或核定过此提案，须由他人放行。", "You proposed or reviewed this; others release it.")) }
+            } @else if *is_mine {
                 p.small { (desk.say("您已同意，等待另一位放行人员。", "You have given your word; another officer’s is awaited.")) }
             } @else {
-                (word_form(desk, run.id))
+                (word_form(desk, run.id, record))
             }
+            @if hour_is_full && !is_own && may::<LiftHour, _>(desk) { (lift_form(desk, run.id)) }
         }
     })
 }
 
-fn word_form(desk: &Desk<Release>, run: Uuid) -> Markup {
-    let id = format!("basis-{run}");
+fn word_form(desk: &Desk<Release>, run: Uuid, record: &ReleaseRecord) -> Markup {
+    let (id, count) = (format!("basis-{run}"), format!("people-{run}"));
     html! {
         form method="post" action={ "/runs/" (run) "/release" } {
             (token(&desk.signed))
             label for=(id) { (desk.say("法律依据（当事人会看到）", "Legal basis (those concerned read it)")) }
             input id=(id) name="legal_basis" type="text" required minlength="3" maxlength="500" autocomplete="off";
+            @if record.confirm_people {
+                p { (badge(Tone::Careful, desk.say("人数较多", "Many people"))) }
+                label for=(count) { (desk.say("请填写将被赋色的人数以确认", "Confirm by giving how many people this colours")) }
+                input id=(count) name="people" type="text" inputmode="numeric" required autocomplete="off";
+            }
             button type="submit" { (desk.say("同意放行", "I agree to its release")) }
+        }
+    }
+}
+
+fn lift_form(desk: &Desk<Release>, run: Uuid) -> Markup {
+    let id = format!("lift-{run}");
+    html! {
+        details {
+            summary { (desk.say("为此提案解除每小时上限", "Lift the hour’s bound for this run")) }
+            form method="post" action={ "/runs/" (run) "/lifts" } {
+                (token(&desk.signed))
+                label for=(id) { (desk.say("理由（会记录在案）", "Reason (it is written down)")) }
+                input id=(id) name="reason" type="text" required minlength="3" maxlength="500" autocomplete="off";
+                button.quiet type="submit" { (desk.say("解除", "Lift it")) }
+            }
         }
     }
 }
@@ -170,54 +202,4 @@ fn table(view: &View, counts: &[Count], people: i64) -> Result<Markup, ApiError>
             }
         }
     })
-}
-
-fn switch(desk: &Desk<HoldLetters>, stopped: bool) -> Markup {
-    html! {
-        section.note {
-            @if stopped {
-                p { (badge(Tone::Stopped, desk.say("已紧急停止：没有信件发出", "Stopped: no letter goes out"))) }
-            } @else {
-                p { (badge(Tone::Good, desk.say("正常发送", "Letters go out"))) }
-            }
-            form method="post" action="/letters/stop" {
-                (token(&desk.signed))
-                input type="hidden" name="stopped" value=(!stopped);
-                @if stopped { button type="submit" { (desk.say("恢复发送", "Let letters go again")) } }
-                @else { button.danger type="submit" { (desk.say("紧急停止全部发送", "Stop all letters at once")) } }
-            }
-        }
-    }
-}
-
-fn letter_counts(view: &View, outbox: &Outbox) -> Markup {
-    let word = |state: &str| match state {
-        "waiting" => badge(Tone::Waiting, view.say("待发", "Waiting")),
-        "delivered" => badge(Tone::Good, view.say("已送达", "Delivered")),
-        _ => badge(Tone::Stopped, view.say("多次失败，已搁置", "Buried after many failures")),
-    };
-    html! {
-        @if outbox.letters.is_empty() { p { (view.say("没有信件。", "No letters.")) } }
-        @else {
-            table {
-                thead { tr { th scope="col" { (view.say("发码平台", "To")) } th scope="col" { (view.say("状态", "State")) } th.right scope="col" { (view.say("数量", "Letters")) } } }
-                tbody {
-                    @for row in &outbox.letters {
-                        tr {
-                            td { (row.issuer) }
-                            td { (word(row.state)) @if let Some(error) = &row.last_error { br; span.small { (error) } } }
-                            td.right { (row.count) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl Proposal {
-    fn name(&self, id: Option<Uuid>) -> &str {
-        let known = self.staff.iter().find(|row| Some(row.id) == id);
-        known.map_or("—", |row| row.display_name.as_str())
-    }
 }

@@ -10,12 +10,14 @@ use uuid::Uuid;
 
 use super::cases::{may, short};
 use super::desk::{Desk, Sent};
+use super::held;
 use super::layout::{Layout, token};
 use super::run_counts::counts;
 use super::view::{View, go};
 use super::words::{self, Tone, badge};
 use crate::http::error::ApiError;
-use crate::http::permissions::{Investigate, Release, SeeCases};
+use crate::http::escalations::{NewEscalation, escalate};
+use crate::http::permissions::{Escalate, Investigate, Release, SeeCases, SeeRuns};
 use crate::http::runs::{self as shared, Run, permitted};
 use crate::http::web::Web;
 use crate::http::write::transaction;
@@ -31,7 +33,7 @@ struct Nothing {}
 /// One run: counts, no persons.
 #[get("/runs/{id}")]
 pub(super) async fn show(
-    desk: Desk<SeeCases>,
+    desk: Desk<SeeRuns>,
     web: Data<Web>,
     id: Path<Uuid>,
 ) -> Result<HttpResponse, ApiError> {
@@ -47,10 +49,11 @@ pub(super) async fn show(
         @if let Some(why) = &run.failure { p.wrong role="alert" { (why) } }
         @if let Some(found) = &run.summary { (counts(&desk.view, found)) }
         (facts(&desk.view, &run, &row.purpose))
-        @if run.computed_at.is_some() { (contacts_form(&desk, run.id)) }
+        @if run.computed_at.is_some() && may::<SeeCases, _>(&desk) { (contacts_form(&desk, run.id)) }
+        @if run.state == RunState::Proposed { (held::list(&desk.view, &run.held_by)) }
         (next(&desk, &run))
         @if run.computed_at.is_some() && may::<Investigate, _>(&desk) { (comparison_form(&desk, &run, &packs)) }
-        p { a href={ "/cases/" (run.case) } { (desk.say("返回病例", "Back to the case")) } }
+        @if may::<SeeCases, _>(&desk) { p { a href={ "/cases/" (run.case) } { (desk.say("返回病例", "Back to the case")) } } }
     };
     let layout = Layout { reload_secs: waits.then_some(RELOAD_SECS), ..Layout::default() };
     Ok(desk.lay(layout, StatusCode::OK, desk.say("计算", "Run"), &body))
@@ -83,6 +86,31 @@ pub(super) async fn propose(
     permitted(&web, actor, *id).await?;
     let mut conn = web.app.store.conn().await?;
     transaction(&mut conn, async |conn| shared::propose(&web, conn, actor, *id).await).await?;
+    Ok(go(&format!("/runs/{id}")))
+}
+
+/// What the form for a whole place sends.
+#[derive(Debug, Deserialize)]
+struct Place {
+    venue: Uuid,
+    to: String,
+    authority: String,
+    reason: String,
+}
+
+/// Moves everybody who was exposed at one place to a stronger class.
+#[post("/runs/{id}/escalations")]
+pub(super) async fn escalate_place(
+    web: Data<Web>,
+    id: Path<Uuid>,
+    sent: Sent<Escalate, Place>,
+) -> Result<HttpResponse, ApiError> {
+    let actor = &sent.desk.signed.actor;
+    permitted(&web, actor, *id).await?;
+    let Place { venue, to, authority, reason } = sent.form;
+    let form = NewEscalation { venue: Some(venue), point: None, to, authority, reason };
+    let mut conn = web.app.store.conn().await?;
+    transaction(&mut conn, async |conn| escalate(&web, conn, actor, *id, &form).await).await?;
     Ok(go(&format!("/runs/{id}")))
 }
 
@@ -147,7 +175,7 @@ fn facts(view: &View, run: &Run, purpose: &str) -> Markup {
     }
 }
 
-fn contacts_form(desk: &Desk<SeeCases>, run: Uuid) -> Markup {
+fn contacts_form(desk: &Desk<SeeRuns>, run: Uuid) -> Markup {
     html! {
         section.note {
             h2 { (desk.say("查看接触者", "See the contacts")) }
@@ -161,7 +189,7 @@ fn contacts_form(desk: &Desk<SeeCases>, run: Uuid) -> Markup {
     }
 }
 
-fn next(desk: &Desk<SeeCases>, run: &Run) -> Markup {
+fn next(desk: &Desk<SeeRuns>, run: &Run) -> Markup {
     html! {
         @match run.state {
             RunState::Queued if may::<Investigate, _>(desk) => {
@@ -180,6 +208,7 @@ fn next(desk: &Desk<SeeCases>, run: &Run) -> Markup {
                 }
                 p.small { (desk.say("提交后须由另外两位放行人员同意才会生效。", "It goes out only once two other officers have given their word.")) }
             }
+            RunState::Computed if may::<Escalate, _>(desk) => { (escalation_form(desk, run)) }
             RunState::Proposed if may::<Release, _>(desk) => {
                 p { a.button href="/release" { (desk.say("前往放行", "To the releases")) } }
             }
@@ -188,7 +217,36 @@ fn next(desk: &Desk<SeeCases>, run: &Run) -> Markup {
     }
 }
 
-fn comparison_form(desk: &Desk<SeeCases>, run: &Run, packs: &[(String, i32)]) -> Markup {
+/// For a whole place, never for people: where contacts met the case, and what becomes of them.
+fn escalation_form(desk: &Desk<SeeRuns>, run: &Run) -> Markup {
+    let places = run.summary.as_ref().and_then(|found| found.get("by_place")).and_then(Value::as_array);
+    let named =
+        |place: &Value, key: &str| place.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    html! {
+        section.note {
+            h2 { (desk.say("场所整体升级管控", "Escalate a whole place")) }
+            p.small { (desk.say("该场所全部有计入暴露的人一并调整，须首席放行人员同意后生效。", "Everybody with a counted exposure there is moved; it takes a chief officer’s word to go out.")) }
+            form method="post" action={ "/runs/" (run.id) "/escalations" } {
+                (token(&desk.signed))
+                label for="venue" { (desk.say("场所", "Venue")) }
+                select #venue name="venue" required {
+                    @for place in places.into_iter().flatten().filter(|place| place.get("venue").is_some_and(Value::is_string)) {
+                        option value=(named(place, "venue")) { (named(place, "name")) }
+                    }
+                }
+                label for="to" { (desk.say("类别（规则包中的名称）", "Class, as the rule pack names it")) }
+                input #to name="to" type="text" required autocomplete="off";
+                label for="authority" { (desk.say("批准机关", "Authority that consents")) }
+                input #authority name="authority" type="text" required maxlength="200" autocomplete="off";
+                label for="why_place" { (desk.say("理由（会记录在案）", "Reason (it is written down)")) }
+                input #why_place name="reason" type="text" required minlength="3" maxlength="500" autocomplete="off";
+                button type="submit" { (desk.say("整体升级", "Escalate")) }
+            }
+        }
+    }
+}
+
+fn comparison_form(desk: &Desk<SeeRuns>, run: &Run, packs: &[(String, i32)]) -> Markup {
     let others =
         packs.iter().map(|(id, version)| format!("{id}@{version}")).filter(|name| *name != run.rule_pack);
     let others: Vec<String> = others.collect();

@@ -109,7 +109,7 @@ fn title<'a>(view: &'a View, error: &ApiError) -> &'a str {
             view.say("无法读取该请求", "This request cannot be read")
         }
         ApiError::Unauthenticated(_) => view.say("请先确认身份", "Please say who you are"),
-        ApiError::Forbidden(_) => view.say("不允许该操作", "This is not allowed"),
+        ApiError::Forbidden(_) | ApiError::Refused(_) => view.say("不允许该操作", "This is not allowed"),
         ApiError::NotFound(_) => view.say("没有找到", "Not found"),
         ApiError::Method(_) => view.say("该地址不支持此操作", "This address does not take that"),
         ApiError::Conflict(_) => view.say("现在不能这样做", "This cannot be done now"),
@@ -127,9 +127,10 @@ pub(super) fn detail(view: &View, error: &ApiError) -> String {
         return english;
     }
     match error {
-        ApiError::Forbidden(text) | ApiError::Conflict(text) | ApiError::Unauthenticated(text) => {
-            in_chinese(text).map_or(english, str::to_owned)
-        }
+        ApiError::Forbidden(text)
+        | ApiError::Refused(text)
+        | ApiError::Conflict(text)
+        | ApiError::Unauthenticated(text) => in_chinese(text).map_or(english, str::to_owned),
         ApiError::NotFound(_) => "该内容不存在，可能已被删除或地址有误。".to_owned(),
         ApiError::TooMany(secs) => format!("请等待 {secs} 秒后再试。"),
         ApiError::Busy => "请稍后再试。".to_owned(),

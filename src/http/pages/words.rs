@@ -6,6 +6,7 @@ use super::view::Lang;
 use crate::domain::access::Role;
 use crate::domain::case::CaseKind;
 use crate::domain::exposure::Relation;
+use crate::domain::review::ReviewKind;
 use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::scan::Presence;
 use crate::domain::stay::EndedBy;
@@ -112,6 +113,18 @@ pub(super) fn role(lang: Lang, role: Role) -> &'static str {
         Role::Auditor => lang.say("审计员", "Auditor"),
         Role::ScanSource => lang.say("扫码数据来源", "Source of scans"),
         Role::DoorStaff => lang.say("检测员（门口工作人员）", "Door staff"),
+        Role::PlaceAuthority => lang.say("场所升级管控批准人员", "Place authority"),
+    }
+}
+
+pub(super) fn review(lang: Lang, kind: ReviewKind) -> &'static str {
+    match kind {
+        ReviewKind::LeftOut => lang.say("排除", "left out"),
+        ReviewKind::TakenBack => lang.say("撤销排除", "taken back in"),
+        ReviewKind::Promoted => lang.say("上调", "promoted"),
+        ReviewKind::Demoted => lang.say("下调", "demoted"),
+        ReviewKind::Kept => lang.say("维持", "kept as it is"),
+        ReviewKind::Escalated => lang.say("随场所整体升级", "escalated with a place"),
     }
 }
 

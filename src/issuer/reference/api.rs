@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 use super::Platform;
 use super::identity::{Identity, InvalidIdentity};
 use super::problem::Problem;
+use super::scheme::{shown, strongest};
 use crate::domain::letter::Letter;
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour};
+use crate::domain::scheme::Scheme;
 use crate::domain::visitor::Visitor;
 
 /// How many identities one call may name.
@@ -52,24 +54,29 @@ pub(super) async fn colour(
     let code = platform.store.code(visitor, now).await?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(json!({
         "colour": code.colour,
+        "shown": strongest(platform.scheme, code.open.iter().map(|one| &one.letter)),
         "sequence": code.sequence,
         "as_of": now,
-        "assignments": code.open.iter().map(assignment).collect::<Vec<_>>(),
+        "assignments": code.open.iter().map(|one| assignment(platform.scheme, &one.letter)).collect::<Vec<_>>(),
     })))
 }
 
-fn assignment(letter: &Letter) -> Value {
+fn assignment(scheme: Scheme, letter: &Letter) -> Value {
     json!({
         "id": letter.assignment,
         "class": letter.class,
         "colour": letter.colour,
+        "shown": shown(scheme, letter),
         "rule_pack": letter.rule_pack,
+        "rule": letter.rule,
         "division": letter.division,
         "authority": letter.authority,
         "legal_basis": letter.legal_basis,
         "exposures": letter.exposures,
         "last_exposure_at": letter.last_exposure_at,
         "expires_at": letter.expires_at,
+        "review_at": letter.review_at,
+        "appeal_url": letter.appeal_url,
     })
 }
 
@@ -80,6 +87,7 @@ pub(super) async fn summary(
 ) -> Result<HttpResponse, Problem> {
     let now = platform.clock.now();
     let counts = platform.store.counts(now).await?;
+    let (waiting, refused) = platform.store.facts_counted().await?;
     let colours: serde_json::Map<_, _> =
         Colour::ALL.iter().map(|colour| (word(colour), json!(counts.of_colour(*colour)))).collect();
     let classes: serde_json::Map<_, _> =
@@ -89,6 +97,7 @@ pub(super) async fn summary(
         "visitors": colours,
         "open_assignments": classes,
         "letters": { "applied": counts.letters_applied, "stale": counts.letters_stale },
+        "facts": { "waiting": waiting, "refused": refused },
     })))
 }
 

@@ -18,7 +18,7 @@ use serde::Serialize;
 pub(super) use self::aliases::Aliases;
 use self::settings::Agreed;
 pub(super) use self::settings::Border;
-pub(super) use self::store::{forget, with_measures};
+pub(super) use self::store::{forget, measures_of};
 use super::problem::Problem;
 use crate::domain::webhook::{
     Headers, ID_HEADER, SIGNATURE_HEADER, SigningKey, TIMESTAMP_HEADER, VerifyingKey,

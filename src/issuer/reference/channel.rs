@@ -4,13 +4,20 @@ use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+use maud::Markup;
+use qrcode::render::svg;
+use qrcode::{EcLevel, QrCode};
 use serde::Deserialize;
 use url::{Url, form_urlencoded};
 
-use super::Platform;
+use super::facts::Fact;
+use super::gb38963::make_code;
 use super::identity::{Identity, InvalidIdentity};
-use super::pages;
+use super::pages::me::Own;
+use super::store::StoreError;
 use super::view::{View, go};
+use super::{Platform, pages};
 use crate::domain::rule_pack::Colour;
 use crate::domain::visitor::Visitor;
 
@@ -84,18 +91,113 @@ pub(super) async fn me(view: View, platform: web::Data<Platform>) -> HttpRespons
         return go("/");
     };
     let now = platform.clock.now();
-    match platform.store.code(visitor, now).await {
-        Ok(code) => view.page(StatusCode::OK, pages::me(&view, &code, now)),
-        Err(error) => {
-            tracing::error!(error = %error, "the database did not answer a page");
+    match own_page(&view, visitor, &platform, now).await {
+        Ok(page) => view.page(StatusCode::OK, page),
+        Err(error) => unanswered(&view, &error),
+    }
+}
+
+async fn own_page(
+    view: &View,
+    visitor: Visitor,
+    platform: &Platform,
+    now: DateTime<Utc>,
+) -> Result<Markup, StoreError> {
+    let code = platform.store.code(visitor, now).await?;
+    let mut asked = platform.store.calls_about(visitor).await?;
+    for one in &mut asked {
+        one.application = platform.applications.name(&one.application);
+    }
+    let checked_in_at = platform.store.checked_in_at(visitor).await?;
+    let own = Own { code: &code, scheme: platform.scheme, asked: &asked, checked_in_at };
+    Ok(pages::me::me(view, &own, now))
+}
+
+/// `GET /me/code`: one's own code, for a scanner.
+pub(super) async fn code(view: View, platform: web::Data<Platform>) -> HttpResponse {
+    let Some(visitor) = view.visitor else {
+        return go("/");
+    };
+    match make_code(visitor, &platform).await {
+        Ok((text, code)) => match symbol(&text) {
+            Some(symbol) => {
+                let page = pages::me::code(&view, code.shown, symbol, platform.clock.now());
+                view.page(StatusCode::OK, page)
+            }
+            None => view.page(StatusCode::INTERNAL_SERVER_ERROR, cannot_look_up(&view)),
+        },
+        Err(error) => unanswered(&view, &error),
+    }
+}
+
+/// The QR code of a text, with the quiet zone that scanners need.
+fn symbol(text: &str) -> Option<String> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
+    let document = code.render::<svg::Color<'_>>().quiet_zone(true).min_dimensions(256, 256).build();
+    // What stands before the element belongs to a file of its own, not into a page.
+    document.find("<svg").and_then(|at| document.get(at..)).map(str::to_owned)
+}
+
+/// What the form of the check-in sends.
+#[derive(Deserialize)]
+pub(super) struct Health {
+    health: Feeling,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Feeling {
+    Well,
+    Symptoms,
+}
+
+/// `POST /me/check-in`: somebody says how they are.
+pub(super) async fn check_in(
+    request: HttpRequest,
+    view: View,
+    health: Result<web::Form<Health>, actix_web::Error>,
+    platform: web::Data<Platform>,
+) -> HttpResponse {
+    if is_foreign(&request) {
+        return foreign(&view);
+    }
+    let Some(visitor) = view.visitor else {
+        return go("/");
+    };
+    let Ok(web::Form(Health { health })) = health else {
+        let page = pages::trouble(&view, "请选择您现在的感觉。", "Please choose how you are.");
+        return view.page(StatusCode::UNPROCESSABLE_ENTITY, page);
+    };
+    let now = platform.clock.now();
+    let fact = Fact::check_in(visitor, matches!(health, Feeling::Well), now);
+    match platform.store.record_own(&fact, now).await {
+        Ok(true) => {
+            platform.told.notify_one();
+            go("/me")
+        }
+        Ok(false) => {
             let page = pages::trouble(
                 &view,
-                "暂时无法查询，请稍后再试。",
-                "Your code cannot be looked up at the moment. Please try again later.",
+                "您今天打卡次数已满，请明天再来。",
+                "You have checked in often enough for a day. Please come again tomorrow.",
             );
-            view.page(StatusCode::SERVICE_UNAVAILABLE, page)
+            view.page(StatusCode::TOO_MANY_REQUESTS, page)
         }
+        Err(error) => unanswered(&view, &error),
     }
+}
+
+fn unanswered(view: &View, error: &StoreError) -> HttpResponse {
+    tracing::error!(error = %error, "the database did not answer a page");
+    view.page(StatusCode::SERVICE_UNAVAILABLE, cannot_look_up(view))
+}
+
+fn cannot_look_up(view: &View) -> Markup {
+    pages::trouble(
+        view,
+        "暂时无法查询，请稍后再试。",
+        "Your code cannot be looked up at the moment. Please try again later.",
+    )
 }
 
 /// `GET /identify?return=`: vouches to the service for who is signed in.
@@ -159,7 +261,7 @@ fn path_at_service(to: &str, service: &Url) -> Option<String> {
 
 /// Whether a form was sent from somebody else's page, to sign a person in or out behind their back.
 /// Browsers say where a form comes from; what says nothing is no browser.
-fn is_foreign(request: &HttpRequest) -> bool {
+pub(super) fn is_foreign(request: &HttpRequest) -> bool {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = header("sec-fetch-site") {
         return !matches!(site, "same-origin" | "none");

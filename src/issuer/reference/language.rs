@@ -1,6 +1,7 @@
 //! The two languages of the pages, and the words for what letters say.
 
-use crate::domain::rule_pack::{Class, Colour};
+use crate::domain::rule_pack::Class;
+use crate::domain::scheme::Shown;
 use crate::domain::visitor::IdentityKind;
 
 /// A language of the pages.
@@ -47,22 +48,27 @@ impl Language {
     }
 
     /// The name of a colour.
-    pub(super) fn colour(self, colour: Colour) -> &'static str {
+    pub(super) fn colour(self, colour: Shown) -> &'static str {
         match colour {
-            Colour::Green => self.text("绿码", "Green"),
-            Colour::Yellow => self.text("黄码", "Yellow"),
-            Colour::Red => self.text("红码", "Red"),
+            Shown::Green => self.text("绿码", "Green"),
+            Shown::Yellow => self.text("黄码", "Yellow"),
+            Shown::Orange => self.text("橙码", "Orange"),
+            Shown::Red => self.text("红码", "Red"),
         }
     }
 
     /// What a colour means, in a sentence.
-    pub(super) fn meaning(self, colour: Colour) -> &'static str {
+    pub(super) fn meaning(self, colour: Shown) -> &'static str {
         match colour {
-            Colour::Green => self.text("目前没有针对您的防控措施。", "There is no measure about you."),
-            Colour::Yellow => {
+            Shown::Green => self.text("目前没有针对您的防控措施。", "There is no measure about you."),
+            Shown::Yellow => {
                 self.text("您可能有暴露风险，原因如下。", "You may have been exposed. The reasons are below.")
             }
-            Colour::Red => self.text(
+            Shown::Orange => self.text(
+                "您被判定为密切接触者，原因如下。",
+                "You count as a close contact. The reasons are below.",
+            ),
+            Shown::Red => self.text(
                 "您目前处于健康管理中，原因如下。",
                 "You are under health management. The reasons are below.",
             ),

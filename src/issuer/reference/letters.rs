@@ -36,13 +36,7 @@ pub(super) async fn receive(
     if !(1..=ENVELOPE_LETTERS_MAX).contains(&envelope.letters.len()) {
         return Err(refuse(format!("an envelope holds 1 to {ENVELOPE_LETTERS_MAX} letters")));
     }
-    let addressed: Vec<Addressed> = (1..)
-        .zip(envelope.letters)
-        .map(|(at, letter)| {
-            let visitor = check(&letter).map_err(|why| refuse(format!("letter {at}: {why}")))?;
-            Ok(Addressed { visitor, letter })
-        })
-        .collect::<Result<_, Problem>>()?;
+    let addressed = addressed(envelope.letters).map_err(|(at, why)| refuse(format!("letter {at}: {why}")))?;
     let applied = platform.store.apply(&addressed, now).await?;
     tracing::info!(count = applied.len(), "letters arrived");
     Ok(HttpResponse::Ok().json(applied))
@@ -63,6 +57,15 @@ fn parse(body: &[u8]) -> Result<Envelope, Problem> {
     })
 }
 
+/// Each letter with the visitor that it names, or the place of the first that is wrong, counted from 1, and why.
+pub(super) fn addressed(letters: Vec<Letter>) -> Result<Vec<Addressed>, (usize, &'static str)> {
+    let addressed = |(at, letter): (usize, Letter)| {
+        let visitor = check(&letter).map_err(|why| (at, why))?;
+        Ok(Addressed { visitor, letter })
+    };
+    (1..).zip(letters).map(addressed).collect()
+}
+
 fn check(letter: &Letter) -> Result<Visitor, &'static str> {
     let visitor = Visitor::from_hex(&letter.visitor).ok_or("`visitor` must be 32 hexadecimal digits")?;
     if letter.sequence < 0 {
@@ -70,7 +73,7 @@ fn check(letter: &Letter) -> Result<Visitor, &'static str> {
     }
     // Only these years: the calendar of a letter goes further than that of the database.
     let meetings = letter.exposures.iter().flat_map(|meeting| [meeting.from, meeting.until]);
-    let mut times = meetings.chain([letter.last_exposure_at]);
+    let mut times = meetings.chain([letter.last_exposure_at]).chain(letter.review_at);
     if !times.all(|time| (2000..3000).contains(&time.year())) {
         return Err("no time may lie outside the years 2000 to 2999");
     }
@@ -82,9 +85,10 @@ fn check(letter: &Letter) -> Result<Visitor, &'static str> {
         return Err("an exposure must not end before it begins");
     }
     // Postgres keeps no such character, and no name has one.
-    let texts = [&letter.rule_pack, &letter.division, &letter.authority, &letter.legal_basis];
+    let texts =
+        [&letter.rule_pack, &letter.division, &letter.authority, &letter.legal_basis, &letter.appeal_url];
     let places = letter.exposures.iter().map(|meeting| &meeting.place);
-    if texts.into_iter().chain(places).any(|text| text.contains('\0')) {
+    if texts.into_iter().chain(places).chain(&letter.rule).any(|text| text.contains('\0')) {
         return Err("no text may hold the character U+0000");
     }
     Ok(visitor)

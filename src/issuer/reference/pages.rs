@@ -1,14 +1,15 @@
 //! The pages: plain HTML that works without scripts, in two languages.
 
+pub(super) mod me;
+
 use chrono::{DateTime, FixedOffset, Utc};
 use maud::{DOCTYPE, Markup, html};
 use url::Url;
 
 use super::identity::{InvalidIdentity, KINDS};
-use super::store::Code;
 use super::view::View;
-use crate::domain::letter::{Letter, LetterExposure};
-use crate::domain::rule_pack::Colour;
+use crate::domain::letter::LetterExposure;
+use crate::domain::scheme::Shown;
 
 /// The first page: who are you? `to` is where somebody wants to go back to.
 pub(super) fn entry(view: &View, wrong: Option<InvalidIdentity>, to: Option<&str>) -> Markup {
@@ -56,81 +57,6 @@ fn what_is_wrong(view: &View, wrong: InvalidIdentity) -> &'static str {
             "身份证号码有误：应为 18 位，且校验码正确。请核对后重新填写。",
             "The card number has a slip: it must have 18 characters and a check digit that fits.",
         ),
-    }
-}
-
-/// One's own colour, and why.
-pub(super) fn me(view: &View, code: &Code, now: DateTime<Utc>) -> Markup {
-    let t = |zh, en| view.language.text(zh, en);
-    let class = class_of(code.colour);
-    let body = html! {
-        section class={ "status " (class) } aria-labelledby="colour" {
-            (shape(code.colour))
-            h1 #colour { (view.language.colour(code.colour)) }
-            p { (view.language.meaning(code.colour)) }
-            p.small { (t("更新时间", "As of")) br; (time(view, now)) }
-        }
-        @if !code.open.is_empty() {
-            h2 { (t("原因", "Why")) }
-            @for letter in &code.open { (reason(view, letter)) }
-            (objection(view))
-        }
-        form.quiet method="post" action="/leave" {
-            button type="submit" { (t("退出登录", "Sign out")) }
-        }
-    };
-    layout(view, t("我的健康码", "My health code"), &body)
-}
-
-fn reason(view: &View, letter: &Letter) -> Markup {
-    let t = |zh, en| view.language.text(zh, en);
-    html! {
-        article class={ "reason " (class_of(letter.colour)) } {
-            h3 {
-                (shape(letter.colour))
-                span { (view.language.colour(letter.colour)) (t("：", ": ")) (view.language.class(letter.class)) }
-            }
-            dl {
-                dt { (t("时间和地点", "Where and when")) }
-                @for meeting in &letter.exposures {
-                    dd { (meeting.place) br; span.when { (slot(view, meeting)) } }
-                }
-                @if letter.exposures.is_empty() { dd { "—" } }
-                dt { (t("有效至", "Until")) }
-                dd {
-                    (time(view, letter.expires_at)) br;
-                    span.when { (t("到期后自动恢复，无需申请。", "It ends by itself; you need not apply.")) }
-                }
-                dt { (t("决定机构", "Decided by")) }
-                dd { (letter.authority) (t("（区划代码 ", " (division ")) (letter.division) (t("）", ")")) }
-                dt { (t("依据", "Legal basis")) }
-                dd { (letter.legal_basis) }
-                dt { (t("规则版本", "Rules and version")) }
-                dd { (letter.rule_pack) }
-                dt { (t("编号", "Reference")) }
-                dd.reference { (letter.assignment) }
-            }
-        }
-    }
-}
-
-fn objection(view: &View) -> Markup {
-    let t = |zh, en| view.language.text(zh, en);
-    html! {
-        section.note aria-labelledby="object" {
-            h2 #object { (t("如有异议", "If you do not agree")) }
-            p {
-                (t("如果您当时不在该场所，或认为判定有误，可以向上述决定机构提出，也可以拨打 12345。\
-                    请说明上面的编号，无需提供其他人的信息。",
-                   "If you were not at the place at that time, or think that the decision is wrong, tell the \
-                    authority named above, or call 12345. Give the reference above; you need not name anybody \
-                    else."))
-            }
-            p {
-                (t("一经核实有误，相关判定会被撤回，颜色随即恢复。",
-                   "What turns out to be wrong is withdrawn, and your colour changes back at once."))
-            }
-        }
     }
 }
 
@@ -191,29 +117,34 @@ fn layout(view: &View, title: &str, body: &Markup) -> Markup {
     }
 }
 
-fn class_of(colour: Colour) -> &'static str {
+fn class_of(colour: Shown) -> &'static str {
     match colour {
-        Colour::Green => "green",
-        Colour::Yellow => "yellow",
-        Colour::Red => "red",
+        Shown::Green => "green",
+        Shown::Yellow => "yellow",
+        Shown::Orange => "orange",
+        Shown::Red => "red",
     }
 }
 
-/// A shape for each colour, so that nobody needs to tell colours apart: a disc with a tick, a triangle
-/// with an exclamation mark, an octagon with a bar.
-fn shape(colour: Colour) -> Markup {
+/// A shape for each colour, so that nobody needs to tell colours apart: a disc with a tick, a triangle with an
+/// exclamation mark, a square on its corner with one, an octagon with a bar.
+fn shape(colour: Shown) -> Markup {
     html! {
         svg.shape viewBox="0 0 48 48" aria-hidden="true" {
             @match colour {
-                Colour::Green => {
+                Shown::Green => {
                     circle.fill cx="24" cy="24" r="22" {}
                     path.line d="M13 25l8 8 15-17" {}
                 }
-                Colour::Yellow => {
+                Shown::Yellow => {
                     path.fill d="M24 3L46 43H2z" {}
                     path.line d="M24 17v13M24 36v1" {}
                 }
-                Colour::Red => {
+                Shown::Orange => {
+                    path.fill d="M24 1L47 24L24 47L1 24z" {}
+                    path.line d="M24 13v14M24 34v1" {}
+                }
+                Shown::Red => {
                     path.fill d="M15 2h18l13 13v18L33 46H15L2 33V15z" {}
                     path.line d="M13 24h22" {}
                 }

@@ -4,15 +4,14 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 
 use super::problem::Problem;
-use super::{Platform, api, border, channel, letters};
+use super::{Platform, api, border, channel, facts, gb38963, letters, reconcile};
 
 /// All routes. A part of its own mounts its own `routes` here.
 pub(super) fn routes(to: &mut web::ServiceConfig) {
-    to.configure(service).configure(trusted).configure(citizen).configure(machine).default_service(web::to(
-        async || {
-            Err::<HttpResponse, _>(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
-        },
-    ));
+    to.configure(service).configure(trusted).configure(citizen).configure(gb38963::routes).configure(machine);
+    to.default_service(web::to(async || {
+        Err::<HttpResponse, _>(Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address"))
+    }));
 }
 
 /// What the service asks, signed.
@@ -22,6 +21,7 @@ fn service(to: &mut web::ServiceConfig) {
             .app_data(web::PayloadConfig::new(letters::BODY_BYTES_MAX))
             .route(web::post().to(letters::receive)),
     );
+    to.configure(reconcile::routes);
     to.configure(border::routes);
 }
 
@@ -32,6 +32,16 @@ fn trusted(to: &mut web::ServiceConfig) {
             .app_data(web::JsonConfig::default().limit(api::BODY_BYTES_MAX))
             .route(web::post().to(api::assertions)),
     )
+    .service(
+        web::resource("/v1/tests")
+            .app_data(web::JsonConfig::default().limit(facts::BODY_BYTES_MAX))
+            .route(web::post().to(facts::tests)),
+    )
+    .service(
+        web::resource("/v1/discharges")
+            .app_data(web::JsonConfig::default().limit(facts::BODY_BYTES_MAX))
+            .route(web::post().to(facts::discharges)),
+    )
     .route("/v1/colours/{visitor}", web::get().to(api::colour))
     .route("/v1/summary", web::get().to(api::summary));
 }
@@ -41,6 +51,8 @@ fn citizen(to: &mut web::ServiceConfig) {
     to.route("/", web::get().to(channel::entry))
         .route("/", web::post().to(channel::sign_in))
         .route("/me", web::get().to(channel::me))
+        .route("/me/code", web::get().to(channel::code))
+        .route("/me/check-in", web::post().to(channel::check_in))
         .route("/leave", web::post().to(channel::leave))
         .route("/identify", web::get().to(channel::identify))
         .route("/style.css", web::get().to(style));

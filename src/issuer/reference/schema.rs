@@ -1,4 +1,4 @@
-//! The tables of the issuing system, as its migration leaves them.
+//! The tables of the issuing system, as its migrations leave them.
 
 diesel::table! {
     assignments (visitor, id) {
@@ -10,6 +10,60 @@ diesel::table! {
         colour -> SmallInt,
         expires_at -> Timestamptz,
         letter -> Jsonb,
+        letter_id -> Uuid,
+        ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    calls (id) {
+        id -> Uuid,
+        application -> Text,
+        visitor -> Uuid,
+        purpose -> Text,
+        called_at -> Timestamptz,
+        made_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    corrections (id) {
+        id -> Uuid,
+        visitor -> Uuid,
+        assignment_id -> Uuid,
+        asked_at -> Timestamptz,
+        sealed -> Bytea,
+    }
+}
+
+diesel::table! {
+    facts (id) {
+        id -> Uuid,
+        visitor -> Uuid,
+        kind -> SmallInt,
+        at -> Timestamptz,
+        recorded_at -> Timestamptz,
+        state -> SmallInt,
+        attempts -> Integer,
+        due_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    feed (one) {
+        one -> Bool,
+        position -> BigInt,
+        pulled_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    journeys (id) {
+        id -> Uuid,
+        visitor -> Uuid,
+        declared_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        sealed -> Bytea,
     }
 }
 
@@ -20,6 +74,17 @@ diesel::table! {
         assignment_id -> Uuid,
         result -> SmallInt,
         applied_at -> Timestamptz,
+        sequence -> Nullable<BigInt>,
+        kind -> Nullable<Text>,
+        colour -> Nullable<SmallInt>,
+        reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    seen_codes (nonce) {
+        nonce -> Bytea,
+        expires_at -> Timestamptz,
     }
 }
 
@@ -29,3 +94,5 @@ diesel::table! {
         sequence -> BigInt,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(assignments, corrections, letters);

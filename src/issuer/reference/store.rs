@@ -2,7 +2,11 @@
 //! [`Store::connection`] is what they share.
 
 mod apply;
+mod calls;
 mod codes;
+mod declared;
+mod facts;
+mod feed;
 mod forget;
 
 use std::time::Duration;
@@ -13,7 +17,10 @@ use diesel_async::{AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, Ru
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 pub(super) use self::apply::Addressed;
-pub(super) use self::codes::Code;
+pub(super) use self::calls::{Asked, Call};
+pub(super) use self::codes::{Code, Ground, Past, Told};
+pub(super) use self::declared::{Correction, Journeys, Kept};
+pub(super) use self::facts::Waiting;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/issuer");
 

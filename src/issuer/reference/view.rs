@@ -50,19 +50,23 @@ impl FromRequest for View {
             Language::of_header(header.to_str().ok()?)
         };
         let platform = request.app_data::<web::Data<Platform>>();
-        let visitor = platform.and_then(|platform| {
-            let cookie = request.cookie(SESSION_COOKIE)?;
-            VisitorToken::open(platform.keys.session_key(), cookie.value(), platform.clock.now())
-        });
         ready(Ok(Self {
             language: chosen.or_else(kept).or_else(accepted).unwrap_or(Language::Chinese),
-            visitor: visitor.map(|token| token.visitor),
+            visitor: session(request),
             chosen: chosen.is_some(),
             path: request.path().to_owned(),
             query: asked.into_iter().filter(|(name, _)| name != "lang").collect(),
             secure: platform.is_some_and(|platform| is_secure(platform)),
         }))
     }
+}
+
+/// Who is signed in, by the cookie of the session.
+pub(super) fn session(request: &HttpRequest) -> Option<Visitor> {
+    let platform = request.app_data::<web::Data<Platform>>()?;
+    let cookie = request.cookie(SESSION_COOKIE)?;
+    let token = VisitorToken::open(platform.keys.session_key(), cookie.value(), platform.clock.now())?;
+    Some(token.visitor)
 }
 
 /// Whether cookies travel over TLS only. Where visitors reach the service by TLS, they reach this

@@ -219,8 +219,11 @@ impl Scene {
         let started = Instant::now();
         staff.investigator.post(&format!("v1/runs/{run}/proposal"), &json!({})).await?;
         wait_for(&staff.investigator, &run, "proposed").await?;
-        let word =
-            json!({ "legal_basis": "传染病防治法 Law on Prevention and Treatment of Infectious Diseases" });
+        let record = staff.officer.get(&format!("v1/runs/{run}/release")).await?;
+        let word = json!({
+            "legal_basis": "传染病防治法 Law on Prevention and Treatment of Infectious Diseases",
+            "people": record.get("people"),
+        });
         staff.officer.post(&format!("v1/runs/{run}/release"), &word).await?;
         staff.chief.post(&format!("v1/runs/{run}/release"), &word).await?;
         wait_for(&staff.investigator, &run, "released").await?;

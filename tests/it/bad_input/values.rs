@@ -116,6 +116,8 @@ fn cases(house: &House) -> Vec<Wrong> {
     let case = new_case(&house.app.visitor(3).to_hex(), now);
     let stay = json!({ "code": house.teahouse.code, "from": hour(-3), "until": hour(-2), "source": "camera", "reason": "监控" });
     let exclusion = json!({ "visitor": "0".repeat(31), "reason": "隔壁包间" });
+    let met = json!({ "visitor": house.app.visitor(2).to_hex(), "reason": "隔壁包间" });
+    let place = json!({ "venue": house.teahouse.venue, "to": "close", "authority": "省卫健委", "reason": "影响严重" });
     let (trail, runs) = ("/v1/cases/{id}/trail", "/v1/cases/{id}/runs");
     vec![
         ("/v1/cases", but(&case, "visitor", json!("A".repeat(32))), "visitor"),
@@ -157,7 +159,16 @@ fn cases(house: &House) -> Vec<Wrong> {
         (runs, json!({ "rule_pack": "baseline@99", "purpose": "流调调查" }), "rule_pack"),
         (runs, json!({ "rule_pack": "baseline@99999999999", "purpose": "流调调查" }), "rule_pack"),
         (runs, json!({ "rule_pack": "baseline@1", "purpose": "x" }), "purpose"),
-        ("/v1/runs/{id}/exclusions", exclusion, "visitor"),
+        ("/v1/runs/{id}/exclusions", exclusion.clone(), "visitor"),
+        ("/v1/runs/{id}/inclusions", exclusion, "visitor"),
+        ("/v1/runs/{id}/inclusions", but(&met, "reason", json!("a")), "reason"),
+        ("/v1/runs/{id}/reviews", but(&met, "to", json!("red")), "to: must be one of"),
+        ("/v1/runs/{id}/reviews", but(&but(&met, "to", json!("close")), "reason", json!("a")), "reason"),
+        ("/v1/runs/{id}/escalations", but(&place, "to", json!("companion")), "to: must be one of"),
+        ("/v1/runs/{id}/escalations", but(&place, "point", json!(7)), "either"),
+        ("/v1/runs/{id}/escalations", but(&place, "venue", json!("x")), "body"),
+        ("/v1/runs/{id}/escalations", but(&place, "authority", json!("")), "authority"),
+        ("/v1/runs/{id}/escalations", but(&place, "reason", json!("a")), "reason"),
     ]
 }
 

@@ -13,33 +13,15 @@ use super::platform::{Platform, SERVICE};
 const NUMBER: &str = "11010519491231002X";
 
 async fn sign_in(platform: &Platform, number: &str, back: &str) -> Response {
-    let form = [("kind", "10"), ("number", number), ("return", back)];
-    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-    let request = platform.http.post(platform.at("")).body(body);
-    request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap()
+    platform.sign_in(number, back).await
 }
 
-/// The session of somebody who has signed in, as a `Cookie` header.
 async fn session(platform: &Platform) -> String {
-    let answer = sign_in(platform, NUMBER, "").await;
-    assert_eq!((answer.status().as_u16(), &answer.headers()["location"]), (303, &"/me".parse().unwrap()));
-    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
-    cookie.split(';').next().unwrap().to_owned()
+    platform.session(NUMBER).await
 }
 
 async fn page(platform: &Platform, path: &str, cookie: &str) -> (u16, String) {
-    let answer = platform.http.get(platform.at(path)).header("cookie", cookie).send().await.unwrap();
-    let policy =
-        answer.headers().get("content-security-policy").map(|value| value.to_str().unwrap().to_owned());
-    let status = answer.status().as_u16();
-    let text = answer.text().await.unwrap();
-    if status != 303 {
-        let policy = policy.unwrap();
-        assert!(policy.contains("default-src 'self'") && policy.contains("script-src 'none'"), "{policy}");
-        assert!(!text.contains("<script") && !text.contains("style=") && !text.contains("onclick"));
-    }
-    (status, text)
+    platform.page(path, cookie).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

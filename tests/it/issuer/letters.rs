@@ -7,10 +7,11 @@ use placecode::domain::visitor::Visitor;
 use placecode::domain::webhook::{Headers, Secret, SigningKey};
 use placecode::issuer::answer::Outcome::{self, Applied, Repeated, Stale};
 use placecode::issuer::client::Sent;
+use placecode::issuer::reference::IssuerKeys;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::platform::Platform;
+use super::platform::{Platform, usual_keys};
 use crate::support::servers::drop_databases;
 
 fn somebody() -> Visitor {
@@ -86,13 +87,17 @@ fn story(platform: &Platform, visitor: Visitor, state: &mut u64) -> Vec<placecod
     let assignments = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
     let mut letters = Vec::new();
     for sequence in 1..=6 {
-        let kind = match next(state) % 5 {
+        let kind = match next(state) % 9 {
             0 => LetterKind::Withdrawn,
             1 => LetterKind::Expired,
+            2 => LetterKind::Ended,
+            3 | 4 => LetterKind::Downgraded,
+            5 => LetterKind::Extended,
             _ => LetterKind::Assigned,
         };
         let mut letter = platform.letter(visitor, sequence, kind, assignments[next(state) % 3]);
         letter.colour = if next(state).is_multiple_of(2) { Colour::Red } else { Colour::Yellow };
+        letter.expires_at += TimeDelta::days(sequence);
         letters.push(letter);
     }
     letters
@@ -100,7 +105,8 @@ fn story(platform: &Platform, visitor: Visitor, state: &mut u64) -> Vec<placecod
 
 fn shown(code: &Value) -> (Value, Vec<(Value, Value)>) {
     let open = code["assignments"].as_array().unwrap();
-    let mut open: Vec<_> = open.iter().map(|one| (one["id"].clone(), one["colour"].clone())).collect();
+    let said = |one: &Value| json!([one["colour"], one["expires_at"]]);
+    let mut open: Vec<_> = open.iter().map(|one| (one["id"].clone(), said(one))).collect();
     open.sort_by_key(|(id, _)| id.to_string());
     (code["colour"].clone(), open)
 }
@@ -132,8 +138,17 @@ async fn in_whatever_order_letters_arrive_the_colour_is_the_same() {
             copy = rest;
         }
         assert_eq!(shown(&platform.code(mixed).await), shown(&platform.code(straight).await));
+        assert_eq!(kept(&platform, mixed).await, kept(&platform, straight).await);
         assert_eq!(platform.code(mixed).await["sequence"], 6);
     }
+}
+
+/// The rows of the assignments, without what tells arrivals apart: whom, by what letters' ids, and when.
+async fn kept(platform: &Platform, visitor: Visitor) -> Vec<Value> {
+    let sql =
+        "select id, sequence, ending, class, colour, expires_at, letter - '{id,visitor}'::text[] as letter
+        from assignments where visitor = '$' order by id";
+    platform.rows(&sql.replace('$', &visitor.to_uuid().to_string())).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,6 +160,59 @@ async fn what_was_withdrawn_stays_withdrawn() {
     assert_eq!(platform.deliver(&[letter(1, LetterKind::Assigned)]).await, [Stale]);
     assert_eq!(platform.deliver(&[letter(3, LetterKind::Assigned)]).await, [Stale]);
     assert_eq!(platform.code(visitor).await["colour"], "green");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_becomes_longer_and_weaker_and_never_darker_again() {
+    let platform = Platform::start().await;
+    let (visitor, assignment) = (somebody(), Uuid::now_v7());
+    let letter = |sequence, kind, colour, days| {
+        let mut letter = platform.letter(visitor, sequence, kind, assignment);
+        letter.colour = colour;
+        letter.expires_at += TimeDelta::days(days);
+        letter
+    };
+    let assigned = letter(1, LetterKind::Assigned, Colour::Red, 0);
+    let longer = letter(2, LetterKind::Extended, Colour::Red, 3);
+    let weaker = letter(3, LetterKind::Downgraded, Colour::Yellow, 3);
+    assert_eq!(platform.deliver(&[weaker]).await, [Applied]);
+    assert_eq!(platform.deliver(&[longer, assigned]).await, [Stale, Stale]);
+    let code = platform.code(visitor).await;
+    assert_eq!((&code["colour"], &code["assignments"][0]["colour"]), (&json!("yellow"), &json!("yellow")));
+    // An older word with a weaker colour counts for the colour alone.
+    let green = letter(2, LetterKind::Downgraded, Colour::Green, 9);
+    assert_eq!(platform.deliver(&[green]).await, [Applied]);
+    let code = platform.code(visitor).await;
+    assert_eq!(code["colour"], "green");
+    assert_eq!(code["assignments"][0]["expires_at"], "2026-03-19T04:00:00Z");
+    let ended = letter(4, LetterKind::Ended, Colour::Green, 3);
+    let again = letter(5, LetterKind::Extended, Colour::Red, 9);
+    assert_eq!(platform.deliver(&[again, ended]).await, [Applied, Applied]);
+    assert_eq!(platform.code(visitor).await["assignments"], json!([]));
+}
+
+/// The service signs with an Ed25519 key of its own, and changes it: for a while two keys are believed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_with_a_public_key_is_believed_and_may_change_it() {
+    let [old, new] = [[21; 32], [22; 32]].map(|seed| SigningKey::format_ed25519(&seed));
+    let [old, new] = [old, new].map(|text| SigningKey::parse(&text).unwrap());
+    let public = |key: &SigningKey| key.verifying_key().public_text().unwrap();
+    let shared = usual_keys();
+    let entry = format!("letters_secret = \"{}\"", shared.letters_secret_text());
+    let both = format!(
+        "signing_key = \"{}\"\nletters_secret = [\"{}\", \"{}\"]",
+        SigningKey::format_ed25519(&[23; 32]),
+        public(&old),
+        public(&new)
+    );
+    let keys = IssuerKeys::parse(&shared.to_toml().replace(&entry, &both)).unwrap();
+    let platform = Platform::start_as(keys, |_config| {}).await;
+    let letter = || [platform.letter(somebody(), 1, LetterKind::Assigned, Uuid::now_v7())];
+    for key in [&old, &new] {
+        assert!(matches!(platform.send(key, &letter()).await, Sent::Delivered(_)));
+    }
+    let secret = SigningKey::parse(shared.letters_secret_text()).unwrap();
+    assert!(matches!(platform.send(&secret, &letter()).await, Sent::Refused { status: 401, .. }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

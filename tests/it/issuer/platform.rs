@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use placecode::clock::Clock;
-use placecode::config::IssuerConfig;
+use placecode::config::{IssuerConfig, IssuerScheme};
 use placecode::domain::letter::{ENVELOPE, Envelope, Letter, LetterExposure, LetterKind};
 use placecode::domain::rule_pack::{Class, Colour, EndConditions};
+use placecode::domain::scheme::Shown;
 use placecode::domain::visitor::{IdentityKind, Visitor};
 use placecode::domain::webhook::SigningKey;
 use placecode::issuer::answer::Outcome;
@@ -27,26 +29,46 @@ pub(crate) struct Platform {
     pub(crate) database: String,
     pub(crate) http: reqwest::Client,
     pub(crate) client: Client,
+    config: IssuerConfig,
     server: Option<Server>,
 }
 
 /// The place-code service that the platform believes in.
 pub(crate) const SERVICE: &str = "http://service.example:8080/";
 
+/// The keys of a platform to which a test gives no others.
+pub(crate) fn usual_keys() -> IssuerKeys {
+    IssuerKeys::generate([[1; 32], [2; 32], [3; 32], [4; 32], [5; 32]])
+}
+
 impl Platform {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_config| {}).await
+    }
+
+    /// One with other settings than most tests need.
+    pub(crate) async fn start_with(set: impl FnOnce(&mut IssuerConfig)) -> Self {
+        Self::start_as(usual_keys(), set).await
+    }
+
+    /// One with other keys too.
+    pub(crate) async fn start_as(keys: IssuerKeys, set: impl FnOnce(&mut IssuerConfig)) -> Self {
         let database = format!("issuer_{}", Uuid::new_v4().simple());
         create_empty_database(&database);
-        let keys = IssuerKeys::generate([[1; 32], [2; 32], [3; 32], [4; 32], [5; 32]]);
         let clock = Clock::fixed("2026-03-10T04:00:00Z".parse().unwrap());
-        let config = IssuerConfig {
+        let mut config = IssuerConfig {
             border_file: None,
             clock_shift_file: None,
             issuer_database_url: database_url(&database),
             issuer_keys_file: PathBuf::new(),
             issuer_bind: "127.0.0.1:0".parse().unwrap(),
             service_url: SERVICE.parse().unwrap(),
+            issuer_id: "health-code".to_owned(),
+            scheme: IssuerScheme::Three,
+            pull_every: Duration::ZERO,
+            applications_file: None,
         };
+        set(&mut config);
         let server = Server::start(&config, keys.clone(), clock.clone()).await.unwrap();
         let url = format!("http://{}/", server.address()).parse().unwrap();
         let client = Client::new(Duration::from_secs(10)).unwrap();
@@ -55,7 +77,77 @@ impl Platform {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        Self { url, keys, clock, database, http, client, server: Some(server) }
+        Self { url, keys, clock, database, http, client, config, server: Some(server) }
+    }
+
+    /// Ends, and starts again on the same database, as after a fault.
+    pub(crate) async fn restart(&mut self) {
+        self.server.take().unwrap().until(std::future::ready(())).await.unwrap();
+        let server = Server::start(&self.config, self.keys.clone(), self.clock.clone()).await.unwrap();
+        self.url = format!("http://{}/", server.address()).parse().unwrap();
+        self.server = Some(server);
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        self.server.as_ref().unwrap()
+    }
+
+    /// The rows of a query, each as JSON.
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<Value> {
+        #[derive(diesel::QueryableByName)]
+        struct Line {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            line: String,
+        }
+        let mut connection = AsyncPgConnection::establish(&database_url(&self.database)).await.unwrap();
+        let query = diesel::sql_query(format!("select to_jsonb(q)::text as line from ({sql}) as q"));
+        let lines: Vec<Line> = query.load(&mut connection).await.unwrap();
+        lines.iter().map(|line| serde_json::from_str(&line.line).unwrap()).collect()
+    }
+
+    /// Runs SQL as a database administrator could.
+    pub(crate) async fn sql(&self, sql: &str) {
+        let mut connection = AsyncPgConnection::establish(&database_url(&self.database)).await.unwrap();
+        diesel::sql_query(sql).execute(&mut connection).await.unwrap();
+    }
+
+    pub(crate) async fn sign_in(&self, number: &str, back: &str) -> reqwest::Response {
+        let form = [("kind", "10"), ("number", number), ("return", back)];
+        self.form("", "", &form).await
+    }
+
+    /// Sends a form of a page, with the session of somebody.
+    pub(crate) async fn form(&self, path: &str, cookie: &str, fields: &[(&str, &str)]) -> reqwest::Response {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.http.post(self.at(path)).header("cookie", cookie).body(body);
+        request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap()
+    }
+
+    /// The session of somebody who has signed in, as a `Cookie` header.
+    pub(crate) async fn session(&self, number: &str) -> String {
+        let answer = self.sign_in(number, "").await;
+        assert_eq!((answer.status().as_u16(), &answer.headers()["location"]), (303, &"/me".parse().unwrap()));
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
+    /// A page as a browser with this session gets it. No page needs a script.
+    pub(crate) async fn page(&self, path: &str, cookie: &str) -> (u16, String) {
+        let answer = self.http.get(self.at(path)).header("cookie", cookie).send().await.unwrap();
+        let policy =
+            answer.headers().get("content-security-policy").map(|value| value.to_str().unwrap().to_owned());
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        if status != 303 {
+            let policy = policy.unwrap();
+            assert!(
+                policy.contains("default-src 'self'") && policy.contains("script-src 'none'"),
+                "{policy}"
+            );
+            assert!(!text.contains("<script") && !text.contains("style=") && !text.contains("onclick"));
+        }
+        (status, text)
     }
 
     /// Serves one last moment and ends.
@@ -143,6 +235,7 @@ impl Platform {
             class: Class::ExposedPlace,
             rule: None,
             colour: Colour::Yellow,
+            shown: Shown::Yellow,
             rule_pack: "baseline@1".to_owned(),
             division: "330106".to_owned(),
             authority: "西湖区疾病预防控制中心".to_owned(),

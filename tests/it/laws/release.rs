@@ -1,6 +1,8 @@
 //! Law 3: red needs two people, and a cap; one switch stops all letters.
 
 use placecode::domain::access::Role;
+use placecode::pipeline::Outcome;
+use placecode::pipeline::run::Step;
 use serde_json::json;
 
 use super::{Story, story};
@@ -39,7 +41,8 @@ async fn the_word_of_one_officer_or_of_the_proposer_moves_nothing() {
          select id, proposed_by, '第三十九条', true, now() from runs where id = '{}'",
         story.run
     );
-    assert_eq!(story.app.sql(&forged).await, Ok(1));
+    assert!(story.app.sql(&forged).await.unwrap_err().contains("gives no word"));
+    story.app.tamper(&forged).await;
     assert!(story.app.sql(force).await.unwrap_err().contains("two officers"));
     nothing_has_moved(&story).await;
 
@@ -84,9 +87,15 @@ async fn a_run_over_the_cap_waits_for_a_chief_officer() {
 async fn one_switch_stops_all_letters_and_lets_them_go_later() {
     let story = story(&[]).await;
     let officer = story.officer(Role::ReleasingOfficer).await;
+    story.propose().await;
+    for _ in 0..2 {
+        let officer = story.officer(Role::ReleasingOfficer).await;
+        story.word_of(&officer).await.expect(202);
+    }
+    assert_eq!(Step::Release.take(&story.app.app).await.unwrap(), Outcome::Worked(1));
     let stopped = officer.put("/v1/letters/stop", &json!({ "stopped": true })).await.expect(200);
     assert_eq!(stopped["stopped"], true);
-    story.app.release(&story.investigator, &story.run).await;
+    story.app.settle().await;
     assert_eq!(story.state().await, "released");
     assert_eq!(story.app.number("select count(*) from letters where state = 0").await, 2);
     assert_eq!(story.app.colour(2).await["colour"], "green");

@@ -171,6 +171,11 @@ async fn who_was_left_out_stays_left_out() {
     story.app.scan(4, &story.place, 150).await;
     story.app.settle().await;
     let next = story.follow_up(&base).await["id"].as_str().unwrap().to_owned();
+    // Whoever comes after somebody who was left out, and is alike, needs a word of their own.
+    let (reviews, proposal) = (format!("/v1/runs/{next}/reviews"), format!("/v1/runs/{next}/proposal"));
+    story.investigator.post(&proposal, &json!({})).await.problem(422);
+    let kept = json!({ "visitor": story.app.visitor(4).to_hex(), "to": "close", "reason": "同桌用餐" });
+    story.investigator.post(&reviews, &kept).await.expect(200);
     story.app.release(&story.investigator, &next).await;
     assert_eq!(story.app.colour(2).await["colour"], "green");
     assert_eq!(story.app.colour(4).await["colour"], "red");

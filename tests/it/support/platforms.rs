@@ -22,8 +22,6 @@ pub const IDS: [&str; 3] = ["second", "third", "fourth"];
 
 /// A further issuing system that listens. It ends, and its database goes, when it is dropped.
 pub struct Platform {
-    /// Under what id the service knows it.
-    pub id: &'static str,
     pub keys: Arc<IssuerKeys>,
     pub address: SocketAddr,
     pub database: PlatformDatabase,
@@ -57,7 +55,6 @@ impl TestApp {
         let service = format!("http://{}/", self.address);
         let (address, stop, thread) = super::spawn_issuer(&name, &service, keys.clone(), self.clock.clone());
         Platform {
-            id,
             keys: Arc::new(keys),
             address,
             database: PlatformDatabase(format!("{name}_issuer")),

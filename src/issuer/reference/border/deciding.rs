@@ -8,6 +8,7 @@ use crate::domain::hand_over::deciding::{Decided, decide};
 use crate::domain::hand_over::{Decision, HandOver, HandedExposure, RECEIPT, Receipt};
 use crate::domain::letter::{Letter, LetterExposure, LetterKind};
 use crate::domain::rule_pack::Colour;
+use crate::domain::scheme::Scheme;
 
 /// A measure that holds already.
 pub(super) struct Holding {
@@ -85,8 +86,10 @@ fn measure(own: &Own, document: &HandOver, decided: Decided) -> Letter {
         assignment,
         visitor: document.alias.clone(),
         class: decided.class,
-        rule: decided.rule,
+        rule: decided.rule.clone(),
         colour: decided.colour,
+        // Pages and answers tell it in the scheme of this platform.
+        shown: Scheme::Three.shown(decided.class, decided.colour, decided.rule.as_deref()),
         rule_pack: own.pack.name(),
         division: own.division.to_string(),
         authority: own.authority.clone(),

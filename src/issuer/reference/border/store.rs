@@ -236,13 +236,13 @@ async fn holding(
     Ok(row.map(|row| Holding { colour: colour(row.colour), until: row.expires_at }))
 }
 
-/// What a visitor's code rests on, with the measures that this system decided upon hand-overs; the strongest first.
-pub(in crate::issuer::reference) async fn with_measures(
+/// The measures that this system decided upon hand-overs about a visitor, in the form of letters.
+pub(in crate::issuer::reference) async fn measures_of(
     c: &mut AsyncPgConnection,
     visitor: Visitor,
     now: DateTime<Utc>,
-    mut open: Vec<Letter>,
 ) -> QueryResult<Vec<Letter>> {
+    let mut open = Vec::new();
     let rows: Vec<LetterRow> = sql_query(
         "select m.letter from border_aliases w
          join border_measures m on m.alias_key = w.alias_key and m.alias = w.alias
@@ -257,7 +257,6 @@ pub(in crate::issuer::reference) async fn with_measures(
             .map_err(|error| diesel::result::Error::DeserializationError(error.into()))?;
         open.push(Letter { visitor: visitor.to_hex(), ..letter });
     }
-    open.sort_by_key(|letter| std::cmp::Reverse((letter.colour, letter.expires_at)));
     Ok(open)
 }
 

@@ -4,20 +4,25 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Nullable, Timestamptz};
 use diesel::upsert::excluded;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
-use crate::domain::letter::Letter;
+use crate::domain::letter::{Letter, LetterKind};
 use crate::domain::numbered::Numbered;
+use crate::domain::rule_pack::Colour;
 use crate::domain::visitor::Visitor;
 use crate::issuer::answer::{Applied, Outcome};
+use crate::issuer::reference::api::word;
 use crate::issuer::reference::schema::{assignments, letters, visitors};
-use crate::issuer::reference::standing::{Ending, Standing, after};
+use crate::issuer::reference::standing::{Ending, Standing};
 
 diesel::define_sql_function! { fn greatest(x: BigInt, y: BigInt) -> BigInt; }
+diesel::define_sql_function! {
+    fn coalesce(x: Nullable<Timestamptz>, y: Nullable<Timestamptz>) -> Nullable<Timestamptz>;
+}
 
 /// A letter and the visitor that it names.
 pub(in crate::issuer::reference) struct Addressed {
@@ -36,6 +41,8 @@ struct AssignmentRow {
     colour: i16,
     expires_at: DateTime<Utc>,
     letter: serde_json::Value,
+    letter_id: Uuid,
+    ended_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Insertable)]
@@ -46,7 +53,18 @@ struct LetterRow {
     assignment_id: Uuid,
     result: i16,
     applied_at: DateTime<Utc>,
+    sequence: i64,
+    kind: String,
+    colour: i16,
+    reason: Option<String>,
 }
+
+/// A visitor and one of the assignments about them.
+type About = (Uuid, Uuid);
+
+/// An assignment after the letters of an envelope: how it stands, and the letter whose words it has now, where that is
+/// one of the envelope.
+type Changed<'a> = BTreeMap<About, (Standing, Option<&'a Letter>)>;
 
 impl Store {
     /// Applies letters in their order, all or none of them.
@@ -64,36 +82,49 @@ impl Store {
 pub(super) const APPLIED: i16 = 0;
 pub(super) const STALE: i16 = 1;
 
-async fn apply_all(
+/// Applies letters in their order, within a transaction of the caller.
+pub(super) async fn apply_all(
     c: &mut AsyncPgConnection,
     addressed: &[Addressed],
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<Applied>> {
     hold(c, addressed).await?;
     let mut seen = seen(c, addressed).await?;
-    let mut known = known(c, addressed).await?;
-    let mut changed = HashMap::new();
+    let known = known(c, addressed).await?;
+    let mut changed = Changed::new();
     let mut arrived = Vec::new();
     let mut applied = Vec::with_capacity(addressed.len());
     for Addressed { visitor, letter } in addressed {
         let about = (visitor.to_uuid(), letter.assignment);
         let result = if seen.insert(letter.id) {
-            let standing = after(known.get(&about).copied(), letter.sequence, letter.kind);
-            if let Some(standing) = standing {
-                known.insert(about, standing);
-                changed.insert(about, row(about.0, letter, standing));
-            }
-            let result = if standing.is_some() { APPLIED } else { STALE };
-            let (visitor, assignment_id) = about;
-            arrived.push(LetterRow { id: letter.id, visitor, assignment_id, result, applied_at: now });
-            if standing.is_some() { Outcome::Applied } else { Outcome::Stale }
+            let before = changed.get(&about).map(|(standing, _)| standing).or_else(|| known.get(&about));
+            let result = match after(before.copied(), letter) {
+                None => Outcome::Stale,
+                Some(standing) => {
+                    let earlier = changed.get(&about).and_then(|(_, words)| *words);
+                    let words = if standing.letter == letter.id { Some(letter) } else { earlier };
+                    changed.insert(about, (standing, words));
+                    Outcome::Applied
+                }
+            };
+            arrived.push(letter_row(about.0, letter, result, now));
+            result
         } else {
             Outcome::Repeated
         };
         applied.push(Applied { id: letter.id, result });
     }
-    keep(c, changed.into_values().collect(), arrived).await?;
+    keep(c, changed, now).await?;
+    diesel::insert_into(letters::table).values(arrived).execute(c).await?;
     Ok(applied)
+}
+
+/// How an assignment stands after a letter, or `None` when the letter is stale and changes nothing.
+fn after(known: Option<Standing>, letter: &Letter) -> Option<Standing> {
+    let said = Standing::of(letter.kind, letter.sequence, letter.id, letter.colour);
+    let Some(known) = known else { return Some(said) };
+    let both = known.with(said);
+    (both != known).then_some(both)
 }
 
 /// Makes and locks the rows of the visitors, always in the same order, so that two envelopes about the
@@ -124,28 +155,51 @@ async fn seen(c: &mut AsyncPgConnection, addressed: &[Addressed]) -> QueryResult
     Ok(seen.into_iter().collect())
 }
 
-async fn known(
-    c: &mut AsyncPgConnection,
-    addressed: &[Addressed],
-) -> QueryResult<HashMap<(Uuid, Uuid), Standing>> {
-    let rows: Vec<(Uuid, Uuid, i64, i16)> = assignments::table
+async fn known(c: &mut AsyncPgConnection, addressed: &[Addressed]) -> QueryResult<HashMap<About, Standing>> {
+    let rows: Vec<(Uuid, Uuid, i64, i16, Uuid, i16)> = assignments::table
         .filter(assignments::visitor.eq_any(addressed.iter().map(|one| one.visitor.to_uuid())))
         .filter(assignments::id.eq_any(addressed.iter().map(|one| one.letter.assignment)))
-        .select((assignments::visitor, assignments::id, assignments::sequence, assignments::ending))
+        .select((
+            assignments::visitor,
+            assignments::id,
+            assignments::sequence,
+            assignments::ending,
+            assignments::letter_id,
+            assignments::colour,
+        ))
         .load(c)
         .await?;
-    // The table admits no other number; if it ever did, an assignment that ended is the safe reading.
-    let ending = |number| Ending::from_number(number).unwrap_or(Ending::Withdrawn);
-    let known =
-        |(visitor, id, sequence, number)| ((visitor, id), Standing { sequence, ending: ending(number) });
+    let known = |(visitor, id, sequence, ending, letter, colour)| {
+        // The table admits no other numbers; if it ever did, an end and the weakest colour are the safe reading.
+        let ending = Ending::from_number(ending).unwrap_or(Ending::Withdrawn);
+        let colour = Colour::from_number(colour).unwrap_or(Colour::Green);
+        ((visitor, id), Standing { ending, sequence, letter, colour })
+    };
     Ok(rows.into_iter().map(known).collect())
 }
 
-fn row(visitor: Uuid, letter: &Letter, standing: Standing) -> AssignmentRow {
-    let mut letter = letter.clone();
-    if standing.ending != Ending::Open {
+fn letter_row(visitor: Uuid, letter: &Letter, result: Outcome, now: DateTime<Utc>) -> LetterRow {
+    // A letter that takes something back says on what ground in the place of the legal basis.
+    let reason = (letter.kind == LetterKind::Withdrawn).then(|| letter.legal_basis.clone());
+    LetterRow {
+        id: letter.id,
+        visitor,
+        assignment_id: letter.assignment,
+        result: if result == Outcome::Applied { APPLIED } else { STALE },
+        applied_at: now,
+        sequence: letter.sequence,
+        kind: word(&letter.kind),
+        colour: letter.colour.number(),
+        reason,
+    }
+}
+
+fn assignment_row(visitor: Uuid, letter: &Letter, standing: &Standing, now: DateTime<Utc>) -> AssignmentRow {
+    let mut words = Letter { colour: standing.colour, ..letter.clone() };
+    let ended = standing.ending != Ending::Open;
+    if ended {
         // Nobody has a reason to read any more where this visitor was.
-        letter.exposures.clear();
+        words.exposures.clear();
     }
     AssignmentRow {
         visitor,
@@ -153,20 +207,29 @@ fn row(visitor: Uuid, letter: &Letter, standing: Standing) -> AssignmentRow {
         sequence: standing.sequence,
         ending: standing.ending.number(),
         class: letter.class.number(),
-        colour: letter.colour.number(),
+        colour: standing.colour.number(),
         expires_at: letter.expires_at,
-        letter: serde_json::to_value(letter).unwrap_or_default(),
+        letter: serde_json::to_value(words).unwrap_or_default(),
+        letter_id: letter.id,
+        ended_at: ended.then_some(now),
     }
 }
 
-async fn keep(
-    c: &mut AsyncPgConnection,
-    changed: Vec<AssignmentRow>,
-    arrived: Vec<LetterRow>,
-) -> QueryResult<()> {
-    use assignments::{class, colour, ending, expires_at, letter, sequence};
-    diesel::insert_into(assignments::table)
-        .values(changed)
+async fn keep(c: &mut AsyncPgConnection, changed: Changed<'_>, now: DateTime<Utc>) -> QueryResult<()> {
+    use assignments::{class, colour, ended_at, ending, expires_at, letter, letter_id, sequence, table};
+    let mut rows = Vec::new();
+    for ((visitor, id), (standing, words)) in changed {
+        match words {
+            Some(words) => rows.push(assignment_row(visitor, words, &standing, now)),
+            // An older letter named a weaker colour: the words are those that were known.
+            None => {
+                let weaker = colour.eq(standing.colour.number());
+                diesel::update(table.find((visitor, id))).set(weaker).execute(c).await?;
+            }
+        }
+    }
+    diesel::insert_into(table)
+        .values(rows)
         .on_conflict((assignments::visitor, assignments::id))
         .do_update()
         .set((
@@ -176,9 +239,10 @@ async fn keep(
             colour.eq(excluded(colour)),
             expires_at.eq(excluded(expires_at)),
             letter.eq(excluded(letter)),
+            letter_id.eq(excluded(letter_id)),
+            ended_at.eq(coalesce(ended_at, excluded(ended_at))),
         ))
         .execute(c)
         .await?;
-    diesel::insert_into(letters::table).values(arrived).execute(c).await?;
     Ok(())
 }

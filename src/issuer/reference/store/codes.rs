@@ -1,21 +1,25 @@
-//! Codes come out: what a visitor sees, and how many show what.
+//! Codes come out: what a visitor sees, with the history of each assignment, and how many show what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
 
 use super::apply::{APPLIED, STALE};
 use super::{Store, StoreError};
-use crate::domain::letter::Letter;
+use crate::domain::letter::{Letter, LetterKind};
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::visitor::Visitor;
-use crate::issuer::reference::border::with_measures;
-use crate::issuer::reference::schema::{assignments, visitors};
+use crate::issuer::reference::border;
+use crate::issuer::reference::schema::{assignments, letters, visitors};
 use crate::issuer::reference::standing::Ending;
+
+/// How long somebody can read that something has ended, and why.
+const HISTORY_KEPT: TimeDelta = TimeDelta::days(14);
 
 /// What a visitor's code shows, and why.
 pub(in crate::issuer::reference) struct Code {
@@ -24,7 +28,39 @@ pub(in crate::issuer::reference) struct Code {
     /// The newest letter that arrived; 0 before the first.
     pub(in crate::issuer::reference) sequence: i64,
     /// The open assignments, the strongest first.
-    pub(in crate::issuer::reference) open: Vec<Letter>,
+    pub(in crate::issuer::reference) open: Vec<Ground>,
+    /// What has ended not long ago, the latest first.
+    pub(in crate::issuer::reference) past: Vec<Past>,
+}
+
+/// One assignment that holds.
+pub(in crate::issuer::reference) struct Ground {
+    /// What it says now.
+    pub(in crate::issuer::reference) letter: Letter,
+    /// How it came to this, the oldest step first.
+    pub(in crate::issuer::reference) steps: Vec<Told>,
+}
+
+/// One assignment that holds no longer; its letter tells no places.
+pub(in crate::issuer::reference) struct Past {
+    /// What it said last.
+    pub(in crate::issuer::reference) letter: Letter,
+    /// How it came to its end.
+    pub(in crate::issuer::reference) ending: Ending,
+    /// When it ended, or when that was learned.
+    pub(in crate::issuer::reference) ended_at: DateTime<Utc>,
+    /// How it came to this, the oldest step first.
+    pub(in crate::issuer::reference) steps: Vec<Told>,
+}
+
+/// One letter, as history: what it said and when that was learned.
+#[derive(Clone)]
+pub(in crate::issuer::reference) struct Told {
+    pub(in crate::issuer::reference) kind: LetterKind,
+    pub(in crate::issuer::reference) colour: Colour,
+    pub(in crate::issuer::reference) at: DateTime<Utc>,
+    /// Why, where it takes something back.
+    pub(in crate::issuer::reference) reason: Option<String>,
 }
 
 /// How many visitors and assignments there are of each sort.
@@ -44,6 +80,9 @@ struct Count {
     count: i64,
 }
 
+/// A row of `assignments` as it is read.
+type Row = (serde_json::Value, i16, i16, DateTime<Utc>, Option<DateTime<Utc>>);
+
 impl Store {
     /// What a visitor's code shows. Nobody is unknown: who was never heard of is green.
     pub(in crate::issuer::reference) async fn code(
@@ -52,25 +91,41 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Code, StoreError> {
         let mut connection = self.connection().await?;
-        let sequence = visitors::table
-            .find(visitor.to_uuid())
-            .select(visitors::sequence)
-            .first::<i64>(&mut connection)
-            .await
-            .optional()?;
-        let rows: Vec<serde_json::Value> = assignments::table
+        let c = &mut connection;
+        let sequence = visitors::table.find(visitor.to_uuid()).select(visitors::sequence);
+        let sequence = sequence.first::<i64>(c).await.optional()?;
+        let rows: Vec<Row> = assignments::table
             .filter(assignments::visitor.eq(visitor.to_uuid()))
-            .filter(assignments::ending.eq(Ending::Open.number()))
-            .filter(assignments::expires_at.gt(now))
             .order((assignments::colour.desc(), assignments::expires_at.desc(), assignments::id))
-            .select(assignments::letter)
-            .load(&mut connection)
+            .select((
+                assignments::letter,
+                assignments::colour,
+                assignments::ending,
+                assignments::expires_at,
+                assignments::ended_at,
+            ))
+            .load(c)
             .await?;
-        let open = rows.into_iter().map(serde_json::from_value).collect::<Result<Vec<Letter>, _>>();
-        let open = open.map_err(|error| diesel::result::Error::DeserializationError(error.into()))?;
-        let open = with_measures(&mut connection, visitor, now, open).await?;
-        let colour = open.iter().map(|letter| letter.colour).max().unwrap_or(Colour::Green);
-        Ok(Code { colour, sequence: sequence.unwrap_or(0), open })
+        let mut told = told(c, visitor).await?;
+        let (mut open, mut past) = (Vec::new(), Vec::new());
+        for row in rows {
+            let (letter, ending, over) = read(row, now)?;
+            let steps = told.remove(&letter.assignment).unwrap_or_default();
+            match over {
+                None => open.push(Ground { letter, steps }),
+                Some(ended_at) if now - ended_at < HISTORY_KEPT => {
+                    past.push(Past { letter, ending, ended_at, steps });
+                }
+                Some(_) => {}
+            }
+        }
+        for letter in border::measures_of(c, visitor, now).await? {
+            open.push(Ground { letter, steps: Vec::new() });
+        }
+        open.sort_by_key(|one| std::cmp::Reverse((one.letter.colour, one.letter.expires_at)));
+        past.sort_by_key(|one| std::cmp::Reverse(one.ended_at));
+        let colour = open.iter().map(|one| one.letter.colour).max().unwrap_or(Colour::Green);
+        Ok(Code { colour, sequence: sequence.unwrap_or(0), open, past })
     }
 
     /// How many visitors show which colour, and why.
@@ -97,6 +152,54 @@ impl Store {
             letters_stale: result(STALE),
         })
     }
+}
+
+/// The letter of a row, how it ended, and when it was over; `None` while it holds.
+fn read(row: Row, now: DateTime<Utc>) -> QueryResult<(Letter, Ending, Option<DateTime<Utc>>)> {
+    let (letter, colour, ending, expires_at, ended_at) = row;
+    let mut letter: Letter = serde_json::from_value(letter)
+        .map_err(|error| diesel::result::Error::DeserializationError(error.into()))?;
+    // The table admits no other numbers.
+    letter.colour = Colour::from_number(colour).unwrap_or(letter.colour);
+    let ending = match Ending::from_number(ending).unwrap_or(Ending::Withdrawn) {
+        Ending::Open if expires_at <= now => Ending::Expired,
+        ending => ending,
+    };
+    if ending == Ending::Open {
+        return Ok((letter, ending, None));
+    }
+    letter.exposures.clear();
+    Ok((letter, ending, Some(ended_at.unwrap_or(expires_at))))
+}
+
+/// What letters said about each assignment of a visitor, in the order in which they were written. What comes after an
+/// end is no step, unless it outweighs it.
+async fn told(c: &mut AsyncPgConnection, visitor: Visitor) -> QueryResult<HashMap<Uuid, Vec<Told>>> {
+    type Row = (Uuid, Option<String>, Option<i16>, Option<String>, DateTime<Utc>);
+    let rows: Vec<Row> = letters::table
+        .filter(letters::visitor.eq(visitor.to_uuid()))
+        .filter(letters::sequence.is_not_null())
+        .order((letters::sequence, letters::id))
+        .select((
+            letters::assignment_id,
+            letters::kind,
+            letters::colour,
+            letters::reason,
+            letters::applied_at,
+        ))
+        .load(c)
+        .await?;
+    let mut all: HashMap<Uuid, Vec<Told>> = HashMap::new();
+    for (assignment, kind, colour, reason, at) in rows {
+        let kind = kind.and_then(|kind| serde_json::from_value(kind.into()).ok());
+        let Some((kind, colour)) = kind.zip(colour.and_then(Colour::from_number)) else { continue };
+        let steps = all.entry(assignment).or_default();
+        let ended = steps.last().map_or(0, |last| Ending::from(last.kind).weight());
+        if ended == 0 || Ending::from(kind).weight() > ended {
+            steps.push(Told { kind, colour, at, reason });
+        }
+    }
+    Ok(all)
 }
 
 fn tally(counts: Vec<Count>) -> BTreeMap<i16, i64> {

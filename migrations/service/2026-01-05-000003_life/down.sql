@@ -1,0 +1,14 @@
+drop trigger assignment_events_so on assignment_events;
+drop function event_is_so();
+drop trigger assignment_events_follow on assignment_events;
+drop function event_follows();
+drop trigger cases_withdrawn on cases;
+drop function case_stays_withdrawn();
+drop trigger assignments_living on assignments;
+drop function assignment_of_living_case();
+alter table assignment_events drop column fact_id;
+drop index assignments_to_review;
+drop index assignments_to_judge;
+alter table assignments drop column days_from_release, drop column judge_at, drop column awaits;
+drop table facts_waiting;
+drop table health_facts;

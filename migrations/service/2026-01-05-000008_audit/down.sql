@@ -1,0 +1,13 @@
+drop table settings_seen;
+drop table audit_heads;
+drop function audit_heads_follow();
+drop trigger looks_no_truncate on looks;
+drop trigger looks_immutable on looks;
+drop trigger audit_head_no_truncate on audit_head;
+drop trigger audit_head_stays on audit_head;
+drop trigger audit_head_follow on audit_head;
+drop function audit_head_follows();
+drop trigger audit_entries_follow on audit_entries;
+drop function audit_entry_follows();
+alter table audit_head drop column prev;
+drop function audit_hash(bytea, bigint, bigint, text, text, text, text);

@@ -2,6 +2,8 @@
 
 pub mod access;
 pub mod alarms;
+pub mod appeal_rates;
+pub mod appeals;
 pub mod assignments;
 pub mod audit;
 pub mod backward;
@@ -24,6 +26,7 @@ pub mod late;
 pub mod letters;
 pub mod looks;
 pub mod organisations;
+pub mod own;
 pub mod packing;
 pub mod partitions;
 pub mod posters;
@@ -40,6 +43,7 @@ pub mod scan_log;
 pub mod scans;
 pub mod schema;
 pub mod screens;
+pub mod stay_corrections;
 pub mod stay_packs;
 pub mod stays;
 pub mod stops;

@@ -6,8 +6,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{
-    Outcome, dispatch, drain, expire, follow_up, measure, pack, propose, release, trace, watch as alarms,
-    withdraw,
+    Outcome, appeals, dispatch, drain, expire, follow_up, measure, pack, propose, release, trace,
+    watch as alarms, withdraw,
 };
 use crate::app::App;
 
@@ -26,6 +26,8 @@ pub enum Step {
     Release,
     /// Withdrawn cases undone.
     Withdraw,
+    /// Granted appeals and corrected stays carried out.
+    Appeal,
     /// Outbox to issuing systems.
     Dispatch,
     /// What has ended is gone.
@@ -40,13 +42,14 @@ pub enum Step {
 
 impl Step {
     /// All of them, in the order of the flow.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Drain,
         Self::Trace,
         Self::FollowUp,
         Self::Propose,
         Self::Release,
         Self::Withdraw,
+        Self::Appeal,
         Self::Dispatch,
         Self::Expire,
         Self::Measure,
@@ -63,6 +66,7 @@ impl Step {
             Self::Propose => propose::step(app).await,
             Self::Release => release::step(app).await,
             Self::Withdraw => withdraw::step(app).await,
+            Self::Appeal => appeals::step(app).await,
             Self::Dispatch => dispatch::step(app).await,
             Self::Expire => expire::step(app).await,
             Self::Measure => measure::step(app).await,
@@ -79,6 +83,7 @@ impl Step {
             Self::Propose => "propose",
             Self::Release => "release",
             Self::Withdraw => "withdraw",
+            Self::Appeal => "appeal",
             Self::Dispatch => "dispatch",
             Self::Expire => "expire",
             Self::Measure => "measure",
@@ -114,7 +119,7 @@ impl Step {
             Self::Trace | Self::Propose | Self::Release | Self::Withdraw | Self::Dispatch => {
                 Duration::from_millis(250)
             }
-            Self::FollowUp => Duration::from_secs(1),
+            Self::FollowUp | Self::Appeal => Duration::from_secs(1),
             Self::Expire => Duration::from_secs(10),
             Self::Watch => Duration::from_secs(15),
             Self::Measure | Self::Pack => Duration::from_secs(60),

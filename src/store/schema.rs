@@ -2,6 +2,36 @@
 #![expect(missing_docs, reason = "the columns are described in the migrations")]
 
 diesel::table! {
+    appeal_evidence (id) {
+        id -> Uuid,
+        appeal_id -> Uuid,
+        kind -> SmallInt,
+        body -> Bytea,
+        sha256 -> Bytea,
+        added_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    appeals (id) {
+        id -> Uuid,
+        assignment_id -> Uuid,
+        visitor -> Uuid,
+        division -> Text,
+        instance -> SmallInt,
+        reason -> SmallInt,
+        text -> Text,
+        submitted_at -> Timestamptz,
+        due_at -> Timestamptz,
+        decided_at -> Nullable<Timestamptz>,
+        verdict -> Nullable<SmallInt>,
+        decided_by -> Nullable<Uuid>,
+        decision_reason -> Nullable<Text>,
+        carried_out_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     assignment_events (assignment_id, seq) {
         assignment_id -> Uuid,
         seq -> Integer,
@@ -291,6 +321,9 @@ diesel::table! {
         role -> SmallInt,
         purpose -> Text,
         at -> Timestamptz,
+        kind -> SmallInt,
+        division -> Nullable<Text>,
+        visitor -> Nullable<Uuid>,
     }
 }
 
@@ -561,6 +594,24 @@ diesel::table! {
 }
 
 diesel::table! {
+    stay_corrections (id) {
+        id -> Uuid,
+        visitor -> Uuid,
+        scan_id -> Uuid,
+        point_id -> BigInt,
+        from_at -> Timestamptz,
+        until_at -> Timestamptz,
+        ended_by -> SmallInt,
+        presence -> SmallInt,
+        said -> SmallInt,
+        left_at -> Nullable<Timestamptz>,
+        at -> Timestamptz,
+        outcome -> Nullable<SmallInt>,
+        settled_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     stay_packs (point_id, until_max, first_at, number) {
         point_id -> BigInt,
         until_max -> Timestamptz,
@@ -707,6 +758,8 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
+    appeal_evidence,
+    appeals,
     assignment_events,
     assignments,
     audit_entries,
@@ -750,6 +803,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     staff,
     staff_venues,
     stay_changes,
+    stay_corrections,
     stay_packs,
     stays,
     stops,

@@ -79,11 +79,13 @@ async fn call(client: &Client, method: &str, path: &str) -> crate::support::clie
         .replace("{member}", &id)
         .replace("{invitation}", &id)
         .replace("{stay}", &id)
+        .replace("{scan}", &id)
         .replace("{file}", "contacts.csv");
     let needs_purpose = method == "GET"
-        && ["/trail", "/trail/changes", "/contacts", "/evidence", "/why", "contacts.csv"]
+        && ["/trail", "/trail/changes", "/contacts", "/evidence", "/why", "contacts.csv", "/taken-back"]
             .iter()
-            .any(|end| path.ends_with(end));
+            .any(|end| path.ends_with(end))
+        || method == "GET" && path.starts_with("/v1/appeals/");
     let path = if needs_purpose { format!("{path}?purpose=review") } else { path };
     let body = matches!(method, "POST" | "PUT").then(|| "{}".to_owned());
     client.send(Method::from_bytes(method.as_bytes()).unwrap(), &path, body, &[]).await

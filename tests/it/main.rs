@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod appeals;
 mod audit;
 mod backward;
 mod bad_input;
@@ -29,6 +30,7 @@ mod issuer;
 mod laws;
 mod migrations;
 mod openapi;
+mod own;
 mod packed;
 mod pages;
 mod pages_access;

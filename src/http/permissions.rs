@@ -106,6 +106,8 @@ pub struct LiftHour;
 
 impl Permission for LiftHour {
     const ROLES: &'static [Role] = &[Role::ChiefOfficer];
+}
+
 /// See how appeals stand, and look at one.
 #[derive(Debug)]
 pub struct SeeAppeals;

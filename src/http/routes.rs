@@ -7,14 +7,10 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, agreements, alarms, applicants, assignments, audit, backward, cases, categories,
-    channels, codes, comparisons, contacts, coverage, duplicates, escalations, facts, feed, hand_overs,
-    health, inspections, issuers, letters, organisations, posters, reconciliation, register_export, releases,
-    reports, reviews, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial,
-    venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
-    accounts, admin, alarms, appeal_desk, appeal_rates, appeals, applicants, audit, backward, cases,
-    categories, channels, codes, comparisons, contacts, coverage, duplicates, health, inspections, letters,
-    organisations, own_assignments, own_stays, posters, register_export, reports, rule_packs, runs,
+    accounts, admin, agreements, alarms, appeal_desk, appeal_rates, appeals, applicants, assignments, audit,
+    backward, cases, categories, channels, codes, comparisons, contacts, coverage, duplicates, escalations,
+    facts, feed, hand_overs, health, inspections, issuers, letters, organisations, own_assignments,
+    own_stays, posters, reconciliation, register_export, releases, reports, reviews, rule_packs, runs,
     scan_batches, scan_log, scans, screens, sessions, trial, venue_counts, venue_life, venue_staff, venues,
     visitor_cards, visitors, why,
 };

@@ -6,8 +6,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{
-    Outcome, appeals, conclude, dispatch, drain, expire, follow_up, hand_over, measure, pack, propose, publish,
-    reconcile, release, trace, watch as alarms, withdraw,
+    Outcome, appeals, conclude, dispatch, drain, expire, follow_up, hand_over, measure, pack, propose,
+    publish, reconcile, release, trace, watch as alarms, withdraw,
 };
 use crate::app::App;
 
@@ -141,7 +141,9 @@ impl Step {
             Self::Trace | Self::Propose | Self::Release | Self::Withdraw | Self::Dispatch => {
                 Duration::from_millis(250)
             }
-            Self::FollowUp | Self::Conclude | Self::Appeal | Self::Reconcile | Self::HandOver => Duration::from_secs(1),
+            Self::FollowUp | Self::Conclude | Self::Appeal | Self::Reconcile | Self::HandOver => {
+                Duration::from_secs(1)
+            }
             Self::Expire => Duration::from_secs(10),
             Self::Watch => Duration::from_secs(15),
             Self::Measure | Self::Pack | Self::Publish => Duration::from_secs(60),

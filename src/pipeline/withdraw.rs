@@ -43,6 +43,7 @@ async fn undo(app: &App, conn: &mut AsyncPgConnection, undoing: &undoings::Undoi
     let case = cases::find(conn, undoing.case_id).await?.context("a run has its case")?;
     let living = grounds::fallen_with(conn, undoing.run_id).await?;
     let counts = take_back(app, conn, &living, &case.authority, &undoing.reason).await?;
+    grounds::judge_extended(conn, undoing.run_id, app.clock.now()).await?;
     undoings::done(conn, undoing.run_id, app.clock.now()).await?;
     note(app, conn, "run.undone", format!("run {}", undoing.run_id), counts).await
 }

@@ -7,7 +7,7 @@ use super::{CHECK_INS, Life, TESTS, life};
 
 impl Life {
     /// Person 2 and the case meet again, for an hour and more, and both leave.
-    async fn meet_again(&self) {
+    pub async fn meet_again(&self) {
         self.app.pass(240);
         self.app.scan(1, &self.teahouse, 150).await;
         self.app.scan(2, &self.teahouse, 140).await;

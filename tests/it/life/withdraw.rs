@@ -25,7 +25,7 @@ impl Life {
     async fn undo(&self, run: &str) {
         let sql = format!(
             "insert into undoings (run_id, reason, asked_by, asked_at)
-             select id, '更正', requested_by, now() from runs where id = '{run}'"
+             select id, '诊断更正', requested_by, now() from runs where id = '{run}'"
         );
         assert_eq!(self.app.sql(&sql).await, Ok(1));
         self.app.settle().await;

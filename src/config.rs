@@ -90,6 +90,13 @@ pub struct Config {
     /// chief officer may lift it for one run in writing.
     #[arg(long, env, default_value = "2000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub release_block_hour: u32,
+    /// Within how long an appeal is to be decided; those that are not stand first in the queue and are counted.
+    #[arg(long, env, default_value = "24h", value_parser = humantime::parse_duration)]
+    pub appeal_deadline: Duration,
+
+    /// How long after the decision the evidence and the words of an appeal are kept.
+    #[arg(long, env, default_value = "30days", value_parser = humantime::parse_duration)]
+    pub appeal_evidence_life: Duration,
 
     /// What letters are signed with: a file with one line `issuer = "whsec_…"` (a shared secret) or `"whsk_…"` (an
     /// Ed25519 key) for each issuing system, or a list of keys while they change, the newest first.
@@ -168,6 +175,10 @@ pub struct FairConfig {
     #[arg(long, env, default_value = "600", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub receipts_per_address: u32,
 
+    /// Appeals, and files for them, that one client address hands in within a minute; a hall of a hospital shares one.
+    #[arg(long, env, default_value = "600", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub appeals_per_address: u32,
+
     /// Pages behind place codes that one client address opens in a minute; each comes before a scan.
     #[arg(long, env, default_value = "6000", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     pub code_pages_per_address: u32,
@@ -213,7 +224,7 @@ pub struct FairConfig {
     #[arg(long, env, default_value = "10s", value_parser = humantime::parse_duration)]
     pub body_timeout: Duration,
 
-    /// The same for a batch of scans of up to 2 MiB.
+    /// The same for a batch of scans of up to 2 MiB, and for the evidence of an appeal.
     #[arg(long, env, default_value = "30s", value_parser = humantime::parse_duration)]
     pub batch_timeout: Duration,
 
@@ -285,6 +296,9 @@ impl Config {
         let web = matches!(self.public_url.scheme(), "http" | "https");
         if !web || self.public_url.path() != "/" || self.public_url.query().is_some() {
             return Err(InvalidConfig::PublicUrl);
+        }
+        if self.appeal_deadline.is_zero() {
+            return Err(InvalidConfig::NoTime("appeal-deadline"));
         }
         self.fair.check()
     }

@@ -1,6 +1,7 @@
 //! What the service knows: no I/O, no async, no clock, no SQL.
 
 pub mod access;
+pub mod appeal;
 pub mod area;
 pub mod assertion;
 pub mod assignment;
@@ -29,10 +30,13 @@ pub mod life;
 pub mod likeness;
 pub mod line_list;
 pub mod local_day;
+pub mod looking;
 pub mod minute_word;
 pub mod moment;
 pub mod numbered;
 pub mod open_window;
+pub mod own_correction;
+pub mod own_place;
 pub mod pace;
 pub mod party;
 pub mod place_code;

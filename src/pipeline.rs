@@ -1,5 +1,6 @@
 //! The flow: one file per arrow, each a step that says what it did.
 
+pub mod appeals;
 pub mod batch;
 pub mod conclude;
 pub mod deliver;

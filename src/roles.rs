@@ -325,7 +325,6 @@ async fn play(cli: Cli) -> anyhow::Result<ExitCode> {
         Role::Assignments(Assignments::Verify(args)) => assignments::verify(&args).await?,
         Role::Assignments(Assignments::Export(args)) => assignments::export(&args).await?,
         Role::Assignments(Assignments::Replay(args)) => assignments::replay(&args)?,
-        Role::Audit(Audit::Verify(args)) => audit::verify(&args).await?,
         Role::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "placecode", &mut script);

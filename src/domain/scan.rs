@@ -113,8 +113,8 @@ pub struct Scan {
     pub presence: Presence,
     /// The party that came together, when several did.
     pub party: Option<Uuid>,
-    /// The scan that a void takes back: one of the same visitor, point, moment and method that was handed
-    /// in by others. `None` in all other scans.
+    /// The scan that a void takes back: one of the same visitor, point, moment and method. Of an exit that is the
+    /// visitor's later word, the scan that opened the stay. `None` in all other scans.
     pub corrects: Option<Uuid>,
 }
 

@@ -11,7 +11,9 @@
 //! 3. A scan elsewhere ends the window at that moment.
 //! 4. An exit at the same point ends it at that moment, also later than assumed, up to the category's
 //!    longest stay. An exit without an entry opens nothing.
-//! 5. A void takes a scan back that others handed in: neither counts.
+//! 5. A void takes a scan back that others handed in: neither counts. What a visitor takes back of the own scans opens
+//!    no stay, and all else is as it was: it ends the stay before it and judges travel. A visitor may also say to have
+//!    left earlier. Neither makes any stay longer, or lets one stand that did not.
 //! 6. Of scans between which nobody could have travelled, the weaker proof counts as contradicted, and of
 //!    equal ones the later; only scans between the same two turns at 04:00 judge each other.
 //! 7. A contradicted scan makes a stay of its own and changes no other, or a forged scan could be used
@@ -91,18 +93,21 @@ pub fn stays_of(mut scans: Vec<(Scan, &Category)>, offset: FixedOffset) -> Vec<S
     let mut current: Option<Window> = None;
     for (scan, category) in &scans {
         if scan.presence == Presence::Contradicted {
-            if scan.direction != Direction::Exit {
+            if matches!(scan.direction, Direction::Entry | Direction::Passing) {
                 stays.push(Window::open(scan, category, offset).stay);
             }
             continue;
         }
         match scan.direction {
-            Direction::Exit => {
-                if let Some(window) = &mut current {
-                    window.leave(scan, category);
-                }
-            }
-            Direction::Void => {}
+            Direction::Exit => match &mut current {
+                Some(window) if scan.corrects.is_some() => window.end_by_word(scan),
+                Some(window) => window.leave(scan, category),
+                None => {}
+            },
+            Direction::Void => match &current {
+                Some(window) if window.continues(scan, offset) => {}
+                _ => stays.extend(current.take().map(|window| window.cut(scan.occurred_at))),
+            },
             Direction::Entry | Direction::Passing => match &mut current {
                 Some(window) if window.continues(scan, offset) => window.carry_on(scan, category, offset),
                 _ => {
@@ -118,15 +123,20 @@ pub fn stays_of(mut scans: Vec<(Scan, &Category)>, offset: FixedOffset) -> Vec<S
 }
 
 /// Leaves out the voids and what they take back. A void names the moment of its scan too, so that it lies
-/// within the same reach; a visitor's own scan is nobody else's to take back.
+/// within the same reach, and how it was scanned: a visitor's own scan is nobody else's to take back. Of the own ones
+/// that the visitor takes back there remains that somebody scanned elsewhere then: a void in the place of the scan.
 fn take_back(scans: &mut Vec<(Scan, &Category)>) {
     let key = |scan: &Scan, id: Uuid| (id, scan.point, scan.occurred_at, scan.method.number());
-    let voids: HashSet<_> = scans.iter().filter_map(|(scan, _)| Some(key(scan, scan.corrects?))).collect();
-    let stands = |scan: &Scan| {
-        scan.direction != Direction::Void
-            && (scan.method == Method::Own || !voids.contains(&key(scan, scan.id)))
-    };
-    scans.retain(|(scan, _)| stands(scan));
+    let is_void = |scan: &Scan| scan.direction == Direction::Void;
+    let voids = scans.iter().filter(|(scan, _)| is_void(scan));
+    let voids: HashSet<_> = voids.filter_map(|(scan, _)| Some(key(scan, scan.corrects?))).collect();
+    let is_taken = |scan: &Scan| voids.contains(&key(scan, scan.id));
+    scans.retain(|(scan, _)| !is_void(scan) && (scan.method == Method::Own || !is_taken(scan)));
+    for (scan, _) in scans {
+        if scan.direction != Direction::Exit && is_taken(scan) {
+            scan.direction = Direction::Void;
+        }
+    }
 }
 
 /// Marks the scans that cannot be true beside others of the same day, from one turn at 04:00 to the next: nobody
@@ -148,8 +158,7 @@ fn contradict_day(day: &mut [(Scan, &Category)]) {
     if day.iter().all(|(scan, _)| Some(scan.cell) == first) {
         return;
     }
-    let mut open: Vec<&mut (Scan, &Category)> =
-        day.iter_mut().filter(|(scan, _)| scan.presence != Presence::Contradicted).collect();
+    let mut open: Vec<&mut (Scan, &Category)> = day.iter_mut().filter(|(scan, _)| may_judge(scan)).collect();
     open.sort_by_key(|(scan, _)| Reverse(scan.presence));
     let mut journey = Journey::default();
     for (scan, category) in open {
@@ -158,6 +167,11 @@ fn contradict_day(day: &mut [(Scan, &Category)]) {
             scan.presence = Presence::Contradicted;
         }
     }
+}
+
+/// What is contradicted already judges nothing, and nor does a visitor's later word to have left.
+fn may_judge(scan: &Scan) -> bool {
+    scan.presence != Presence::Contradicted && scan.corrects.is_none()
 }
 
 /// Which stays a scan at `occurred_at` may change (those that begin inside), and which scans must be
@@ -235,6 +249,14 @@ impl Window {
         self.stay.presence = self.stay.presence.max(scan.presence);
         self.scanned_at = scan.occurred_at;
         self.left = true;
+    }
+
+    /// The visitor says to have left before the end that is assumed. It is no better known than before.
+    fn end_by_word(&mut self, scan: &Scan) {
+        let shortens = (self.scanned_at..self.stay.span.until()).contains(&scan.occurred_at);
+        if shortens && !self.left && self.stay.point == scan.point {
+            self.stay.span = at_least_a_second(self.stay.span.from(), scan.occurred_at);
+        }
     }
 
     fn cut(mut self, at: DateTime<Utc>) -> Stay {

@@ -333,3 +333,6 @@ proptest! {
         }
     }
 }
+
+#[path = "stay_said_tests.rs"]
+mod said;

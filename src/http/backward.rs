@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use self::shown::Shown;
 use super::auth::{Actor, Staff};
-use super::cases::look;
+use super::cases::{Looked, look_at};
 use super::error::ApiError;
 use super::permissions::Investigate;
 use super::venue_forms::text;
@@ -22,6 +22,7 @@ use super::write::transaction;
 use crate::domain::backward::{CASES_MAX, cluster, common_places};
 use crate::domain::case::CaseKind;
 use crate::domain::coverage::Sentence;
+use crate::domain::looking::LookKind;
 use crate::domain::span::Span;
 use crate::domain::venue::Division;
 use crate::store::backward::{cases_within, counts, gather};
@@ -244,7 +245,8 @@ pub async fn backward(web: &Web, actor: &Actor, query: &BackwardQuery) -> Result
     let cases = transaction(&mut conn, async |conn| {
         let cases = cases_of(conn, &asked).await?;
         for case in &cases {
-            look::<Investigate>(web, conn, actor, case.id, None, &purpose).await?;
+            let looked = Looked { case: case.id, run: None, visitor: None, kind: LookKind::Backward };
+            look_at::<Investigate>(web, conn, actor, looked, &purpose).await?;
         }
         Ok(cases)
     })

@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::error::ApiError;
+use super::limits::is_evidence;
 use super::pages::answer_later;
 use super::serve::protect;
 use super::shed::Class;
@@ -43,7 +44,11 @@ impl Times {
     pub fn of(fair: &FairConfig, class: Class, path: &str) -> Self {
         let is_batch = path == "/v1/scans/batch";
         Self {
-            body: if is_batch { fair.batch_timeout } else { fair.body_timeout },
+            body: if is_batch || is_evidence(path) || path.starts_with("/me/appeals/") {
+                fair.batch_timeout
+            } else {
+                fair.body_timeout
+            },
             answer: match class {
                 // A sentinel or a machine waits for a thousand rows; nobody stands at a door for them.
                 Class::Scan if !is_batch => fair.scan_timeout,

@@ -17,6 +17,7 @@ use super::web::{Web, next_page};
 use super::write::{Reply, Write};
 use super::{case_corrections, case_import, trails};
 use crate::domain::case::{CaseDates, CaseKind};
+use crate::domain::looking::LookKind;
 use crate::domain::numbered::Numbered;
 use crate::domain::venue::Division;
 use crate::domain::visitor::Visitor;
@@ -270,7 +271,21 @@ pub async fn withdraw(
     cases::find(conn, id).await?.ok_or(ApiError::NotFound("case"))
 }
 
-/// Writes down who looks at persons and what for, before anything is shown.
+/// What a look at persons shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Looked {
+    /// For which case.
+    pub case: Uuid,
+    /// The run whose contacts are seen.
+    pub run: Option<Uuid>,
+    /// The one who is seen, where it is one.
+    pub visitor: Option<Visitor>,
+    /// Of which kind it is.
+    pub kind: LookKind,
+}
+
+/// Writes down who looks at persons and what for, before anything is shown: at the trail of a case, or at the contacts of
+/// a run.
 pub async fn look<P: crate::domain::access::Permission>(
     web: &Web,
     conn: &mut AsyncPgConnection,
@@ -279,13 +294,36 @@ pub async fn look<P: crate::domain::access::Permission>(
     run_id: Option<Uuid>,
     purpose: &str,
 ) -> Result<(), ApiError> {
+    let kind = if run_id.is_some() { LookKind::Contacts } else { LookKind::Trail };
+    let looked = Looked { case: case_id, run: run_id, visitor: None, kind };
+    look_at::<P>(web, conn, actor, looked, purpose).await
+}
+
+/// The same for a look of another kind.
+pub async fn look_at<P: crate::domain::access::Permission>(
+    web: &Web,
+    conn: &mut AsyncPgConnection,
+    actor: &Actor,
+    looked: Looked,
+    purpose: &str,
+) -> Result<(), ApiError> {
     let now = web.now();
     let purpose = text("purpose", purpose, 3, 500)?;
-    let role = actor.role_for::<P>().number();
-    let seen = Look { id: Uuid::now_v7(), case_id, run_id, role, purpose: purpose.clone(), at: now };
+    let Looked { case, run, visitor, kind } = looked;
+    let seen = Look {
+        id: Uuid::now_v7(),
+        case_id: case,
+        run_id: run,
+        role: actor.role_for::<P>().number(),
+        purpose: purpose.clone(),
+        at: now,
+        kind: kind.number(),
+        division: Some(actor.division.to_string()),
+        visitor: visitor.map(Visitor::to_uuid),
+    };
     looks::insert(conn, &seen).await?;
-    let subject = run_id.map_or_else(|| format!("case {case_id}"), |run| format!("run {run}"));
-    let detail = serde_json::json!({ "case": case_id, "purpose": purpose });
+    let subject = run.map_or_else(|| format!("case {case}"), |run| format!("run {run}"));
+    let detail = serde_json::json!({ "case": case, "purpose": purpose, "kind": kind });
     let act = audit::Act { actor: &actor.name, action: "persons.seen", subject, detail };
     Ok(audit::append(conn, act, now).await?)
 }

@@ -9,13 +9,14 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::auth::{Actor, Staff};
-use super::cases::{look, permitted as permitted_case};
+use super::cases::{Looked, look_at, permitted as permitted_case};
 use super::contacts::{PAGE, may_see_persons};
 use super::error::ApiError;
 use super::permissions::{Investigate, SeeCases};
 use super::runs::{NewRun, Nothing, Run, cancel, permitted, request, show};
 use super::web::{Web, next_page};
 use super::write::{Reply, Write, transaction};
+use crate::domain::looking::LookKind;
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::visitor::Visitor;
@@ -208,7 +209,9 @@ async fn people(
     let rows = transaction(conn, async |conn| {
         // Whoever is a contact of either sees the look.
         for run in [one, other] {
-            look::<SeeCases>(web, conn, actor, run.case_id, Some(run.id), purpose).await?;
+            let kind = LookKind::Comparison;
+            let looked = Looked { case: run.case_id, run: Some(run.id), visitor: None, kind };
+            look_at::<SeeCases>(web, conn, actor, looked, purpose).await?;
         }
         Ok(differences::people(conn, (one.id, other.id), offset, PAGE).await?)
     })

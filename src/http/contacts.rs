@@ -163,7 +163,10 @@ pub async fn evidence(
     may_see_persons(actor, &run)?;
     let mut conn = web.app.store.conn().await?;
     let rows = transaction(&mut conn, async |conn| {
-        look::<SeeCases>(web, conn, actor, run.case_id, Some(run.id), purpose).await?;
+        let kind = crate::domain::looking::LookKind::Evidence;
+        let looked =
+            super::cases::Looked { case: run.case_id, run: Some(run.id), visitor: Some(visitor), kind };
+        super::cases::look_at::<SeeCases>(web, conn, actor, looked, purpose).await?;
         Ok(findings::evidence(conn, run.id, visitor.to_uuid()).await?)
     })
     .await?;

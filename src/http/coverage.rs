@@ -8,13 +8,14 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::auth::{Actor, Staff};
-use super::cases::look;
+use super::cases::{Looked, look_at};
 use super::error::ApiError;
 use super::permissions::SeeCases;
 use super::runs::permitted;
 use super::web::Web;
 use super::write::transaction;
 use crate::domain::coverage::{PlaceCoverage, StaysMix, Whole};
+use crate::domain::looking::LookKind;
 use crate::store::coverage;
 
 /// Mounts what stands here.
@@ -67,7 +68,9 @@ pub async fn of_run(
     let mut conn = web.app.store.conn().await?;
     transaction(&mut conn, async |conn| {
         if let Some(purpose) = purpose {
-            look::<SeeCases>(web, conn, actor, run.case_id, Some(run.id), purpose).await?;
+            let kind = LookKind::Coverage;
+            let looked = Looked { case: run.case_id, run: Some(run.id), visitor: None, kind };
+            look_at::<SeeCases>(web, conn, actor, looked, purpose).await?;
         }
         let found = coverage::of_run(conn, &run).await?;
         let found = found.ok_or(ApiError::Conflict("the run is not computed"))?;

@@ -106,7 +106,7 @@ pub struct Issuer {
 pub struct IssuerPage {
     /// The last id of the page before.
     #[serde(default)]
-    after: String,
+    after: Option<String>,
 }
 
 /// Mounts what is here.
@@ -122,8 +122,9 @@ pub(crate) async fn list_issuers(
     _staff: Staff<Administer>,
     page: Query<IssuerPage>,
 ) -> Result<HttpResponse, ApiError> {
+    let after = page.into_inner().after.map(|after| word(&after)).transpose()?.unwrap_or_default();
     let mut conn = web.app.store.conn().await?;
-    let rows = circuits::issuers_page(&mut conn, &page.after, PAGE).await?;
+    let rows = circuits::issuers_page(&mut conn, &after, PAGE).await?;
     let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     let standings = circuits::standing(&mut conn, &ids).await?;
     let circuits = circuits::all(&mut conn).await?;

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
+use super::admin::word;
 use super::auth::{Actor, Staff};
 use super::error::ApiError;
 use super::permissions::{Administer, HoldLetters};
@@ -238,9 +239,8 @@ pub async fn dead(
     conn: &mut AsyncPgConnection,
     page: &DeadPage,
 ) -> Result<(Vec<DeadLetter>, Option<Uuid>), ApiError> {
-    // No id of a system holds such a character, and Postgres takes none.
-    let issuer = page.issuer.as_deref().filter(|issuer| !issuer.is_empty() && !issuer.contains('\0'));
-    let rows = outbox::buried(conn, issuer, page.after, PAGE).await?;
+    let issuer = page.issuer.as_deref().map(word).transpose()?;
+    let rows = outbox::buried(conn, issuer.as_deref(), page.after, PAGE).await?;
     let next = rows.last().filter(|_| i64::try_from(rows.len()) == Ok(PAGE)).map(|row| row.id);
     let shown = |row: BuriedLetter| DeadLetter {
         id: row.id,

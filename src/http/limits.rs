@@ -66,6 +66,7 @@ enum ByAddress {
     Token,
     Receipt,
     SignIn,
+    Appeal,
 }
 
 /// The limit by address that a route is under. A batch counts its rows, once they are known.
@@ -75,10 +76,22 @@ fn by_address_of(method: &Method, path: &str) -> Option<ByAddress> {
         (&Method::POST, "/v1/visitor-tokens" | "/identity") => Some(ByAddress::Token),
         (&Method::POST, "/v1/receipts/verify") => Some(ByAddress::Receipt),
         (&Method::POST, "/v1/sessions" | "/login") => Some(ByAddress::SignIn),
+        (&Method::POST, path) if is_appeal(path) => Some(ByAddress::Appeal),
         (&Method::POST, path) if is_code_page(path) => Some(ByAddress::Scan),
         (&Method::GET, path) if is_code_page(path) => Some(ByAddress::CodePage),
         _ => None,
     }
+}
+
+/// Whether a visitor appeals there, or hands in a file for an appeal.
+fn is_appeal(path: &str) -> bool {
+    let of_api = path.starts_with("/v1/me/assignments/") && path.ends_with("/appeals");
+    of_api || is_evidence(path) || path.starts_with("/me/appeals/")
+}
+
+/// Whether files for an appeal are handed in there, which are larger than other bodies.
+pub fn is_evidence(path: &str) -> bool {
+    path.starts_with("/v1/me/appeals/") && path.ends_with("/evidence")
 }
 
 impl Web {
@@ -125,6 +138,7 @@ pub async fn by_address(web: &Web, request: &HttpRequest) -> Result<(), ApiError
         ByAddress::Token => ("token", fair.tokens_per_address),
         ByAddress::Receipt => ("receipt", fair.receipts_per_address),
         ByAddress::SignIn => ("sign-in", fair.sign_ins_per_address),
+        ByAddress::Appeal => ("appeal-address", fair.appeals_per_address),
     };
     web.within(Limit::of_a_minute(name, count_max), &from.address).await
 }
@@ -193,6 +207,10 @@ mod tests {
             (Method::POST, "/identity", Some(ByAddress::Token)),
             (Method::POST, "/v1/receipts/verify", Some(ByAddress::Receipt)),
             (Method::POST, "/v1/sessions", Some(ByAddress::SignIn)),
+            (Method::POST, "/v1/me/assignments/7/appeals", Some(ByAddress::Appeal)),
+            (Method::POST, "/v1/me/appeals/7/evidence", Some(ByAddress::Appeal)),
+            (Method::POST, "/me/appeals/7", Some(ByAddress::Appeal)),
+            (Method::GET, "/me/appeals/7", None),
             (Method::GET, "/login", None),
             (Method::GET, "/v1/venues", None),
             (Method::POST, "/v1/scans/batch", None),

@@ -1,6 +1,7 @@
 //! Pages: plain HTML that works without scripts, in two languages, for citizens, venues and staff.
 
 mod alarms;
+mod appeals;
 mod apply;
 mod audit;
 mod audit_heads;
@@ -27,6 +28,8 @@ mod layout;
 mod letters;
 mod manage;
 mod me;
+mod me_appeal;
+mod me_assignments;
 mod me_code;
 mod minute;
 mod organisation;
@@ -68,6 +71,13 @@ pub const PAGES: &[Route] = &[
     (Method::POST, "/identity", Access::Public),
     (Method::GET, "/me", Access::Visitor),
     (Method::POST, "/me/leave", Access::Visitor),
+    (Method::GET, "/me/looks", Access::Visitor),
+    (Method::GET, "/me/stays.csv", Access::Visitor),
+    (Method::POST, "/me/stays/{scan}/correction", Access::Visitor),
+    (Method::GET, "/me/assignments", Access::Visitor),
+    (Method::GET, "/me/assignments/{id}", Access::Visitor),
+    (Method::GET, "/me/appeals/{id}", Access::Visitor),
+    (Method::POST, "/me/appeals/{id}", Access::Visitor),
     (Method::GET, "/me/code", Access::Visitor),
     (Method::GET, "/me/card", Access::Visitor),
     (Method::POST, "/me/card", Access::Visitor),
@@ -147,6 +157,10 @@ pub const PAGES: &[Route] = &[
     (Method::GET, "/release", Access::Roles(may::Release::ROLES)),
     (Method::POST, "/runs/{id}/release", Access::Roles(may::Release::ROLES)),
     (Method::POST, "/runs/{id}/lifts", Access::Roles(may::LiftHour::ROLES)),
+    (Method::GET, "/appeals", Access::Roles(may::SeeAppeals::ROLES)),
+    (Method::GET, "/appeals/{id}", Access::Roles(may::SeeAppeals::ROLES)),
+    (Method::GET, "/appeals/{id}/evidence/{file}", Access::Roles(may::SeeAppeals::ROLES)),
+    (Method::POST, "/appeals/{id}/decision", Access::Roles(may::DecideAppeals::ROLES)),
     (Method::GET, "/letters", Access::Roles(may::HoldLetters::ROLES)),
     (Method::POST, "/letters/stop", Access::Roles(may::HoldLetters::ROLES)),
     (Method::GET, "/letters/dead", Access::Roles(may::HoldLetters::ROLES)),
@@ -162,6 +176,7 @@ pub const PAGES: &[Route] = &[
 pub fn configure(config: &mut ServiceConfig) {
     at_doors(config);
     of_cases(config);
+    of_visitors(config);
     config
         .service(home::show)
         .service(home::style)
@@ -229,6 +244,22 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(audit_heads::show)
         .service(scan::show)
         .service(scan::take);
+}
+
+/// What visitors see and say of what is kept about them, and who decides on it.
+fn of_visitors(config: &mut ServiceConfig) {
+    config
+        .service(me::all_looks)
+        .service(me::stays_file)
+        .service(me::correct)
+        .service(me_assignments::list)
+        .service(me_assignments::show)
+        .service(me_appeal::show)
+        .service(me_appeal::take)
+        .service(appeals::list)
+        .service(appeals::show)
+        .service(appeals::download)
+        .service(appeals::decide);
 }
 
 /// Cases and their trails.

@@ -108,6 +108,22 @@ impl Permission for LiftHour {
     const ROLES: &'static [Role] = &[Role::ChiefOfficer];
 }
 
+/// See how appeals stand, and look at one.
+#[derive(Debug)]
+pub struct SeeAppeals;
+
+impl Permission for SeeAppeals {
+    const ROLES: &'static [Role] = &[Role::Investigator, Role::ReleasingOfficer, Role::ChiefOfficer];
+}
+
+/// Decide appeals.
+#[derive(Debug)]
+pub struct DecideAppeals;
+
+impl Permission for DecideAppeals {
+    const ROLES: &'static [Role] = &[Role::ReleasingOfficer, Role::ChiefOfficer];
+}
+
 /// See the rule packs that are loaded.
 #[derive(Debug)]
 pub struct SeeRulePacks;

@@ -16,13 +16,14 @@ use uuid::Uuid;
 
 use self::plan::{Options, Plan};
 use super::auth::{Actor, Staff};
-use super::cases::{look, permitted as permitted_case};
+use super::cases::{Looked, look_at, permitted as permitted_case};
 use super::error::ApiError;
 use super::permissions::SeeCases;
 use super::runs::{note, permitted};
 use super::venue_forms::text;
 use super::web::Web;
 use super::write::transaction;
+use crate::domain::looking::LookKind;
 use crate::domain::report::kind::{Kind, NoReport, Report};
 use crate::domain::report::trajectory::Language;
 
@@ -98,7 +99,9 @@ async fn made(
     let plan = Plan::load(&web.app, report, options, (run, case), actor.division).await?;
     let mut conn = web.app.store.conn().await?;
     transaction(&mut conn, async |conn| {
-        look::<SeeCases>(web, conn, actor, plan.case.id, Some(plan.run.id), &purpose).await?;
+        let (case, run) = (plan.case.id, Some(plan.run.id));
+        let looked = Looked { case, run, visitor: None, kind: LookKind::Report };
+        look_at::<SeeCases>(web, conn, actor, looked, &purpose).await?;
         let detail = serde_json::json!({ "file": report.file_name() });
         note(web, conn, actor, "report.made", plan.run.id, detail).await
     })

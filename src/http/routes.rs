@@ -7,11 +7,12 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::permissions as may;
 use super::{
-    accounts, admin, agreements, alarms, applicants, assignments, audit, backward, cases, categories,
-    channels, codes, comparisons, contacts, coverage, duplicates, escalations, facts, feed, hand_overs,
-    health, inspections, issuers, letters, organisations, posters, reconciliation, register_export, releases,
-    reports, reviews, rule_packs, runs, scan_batches, scan_log, scans, screens, sessions, trial,
-    venue_counts, venue_life, venue_staff, venues, visitor_cards, visitors, why,
+    accounts, admin, agreements, alarms, appeal_desk, appeal_rates, appeals, applicants, assignments, audit,
+    backward, cases, categories, channels, codes, comparisons, contacts, coverage, duplicates, escalations,
+    facts, feed, hand_overs, health, inspections, issuers, letters, organisations, own_assignments,
+    own_stays, posters, reconciliation, register_export, releases, reports, reviews, rule_packs, runs,
+    scan_batches, scan_log, scans, screens, sessions, trial, venue_counts, venue_life, venue_staff, venues,
+    visitor_cards, visitors, why,
 };
 use crate::domain::access::{Permission, Role};
 use crate::domain::webhook::SIGNATURE_HEADER;
@@ -50,7 +51,21 @@ pub const API: &[Route] = &[
     (Method::POST, "/v1/visitor-cards", Access::Visitor),
     (Method::DELETE, "/v1/visitor-cards", Access::Visitor),
     (Method::GET, "/v1/me/stays", Access::Visitor),
+    (Method::GET, "/v1/me/stays.csv", Access::Visitor),
+    (Method::GET, "/v1/me/stays.json", Access::Visitor),
+    (Method::POST, "/v1/me/stays/{scan}/correction", Access::Visitor),
     (Method::GET, "/v1/me/looks", Access::Visitor),
+    (Method::GET, "/v1/me/assignments", Access::Visitor),
+    (Method::GET, "/v1/me/assignments/{id}", Access::Visitor),
+    (Method::POST, "/v1/me/assignments/{id}/appeals", Access::Visitor),
+    (Method::GET, "/v1/me/appeals/{id}", Access::Visitor),
+    (Method::POST, "/v1/me/appeals/{id}/evidence", Access::Visitor),
+    (Method::GET, "/v1/appeals", Access::Roles(may::SeeAppeals::ROLES)),
+    (Method::GET, "/v1/appeals/{id}", Access::Roles(may::SeeAppeals::ROLES)),
+    (Method::GET, "/v1/appeals/{id}/evidence/{file}", Access::Roles(may::SeeAppeals::ROLES)),
+    (Method::POST, "/v1/appeals/{id}/decision", Access::Roles(may::DecideAppeals::ROLES)),
+    (Method::GET, "/v1/appeal-rates", Access::Roles(may::SeeAppeals::ROLES)),
+    (Method::GET, "/v1/cases/{id}/taken-back", Access::Roles(may::Investigate::ROLES)),
     (Method::GET, "/v1/categories", Access::Public),
     (Method::POST, "/v1/venues", Access::Roles(may::RegisterVenues::ROLES)),
     (Method::GET, "/v1/venues", Access::Roles(may::SeeVenues::ROLES)),
@@ -180,6 +195,11 @@ pub fn api(config: &mut ServiceConfig) {
             .service(visitor_cards::end_cards)
             .service(visitors::own_stays)
             .service(visitors::own_looks)
+            .configure(own_stays::routes)
+            .configure(own_assignments::routes)
+            .configure(appeals::routes)
+            .configure(appeal_desk::routes)
+            .service(appeal_rates::see_rates)
             .service(categories::list_categories)
             .service(venues::register_venue)
             .service(venues::list_venues)

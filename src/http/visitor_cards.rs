@@ -116,7 +116,7 @@ pub async fn end_own_cards(web: &Web, visitor: &VisitorToken) -> Result<usize, A
 }
 
 /// A browser sends its cookie along with forms of others, which carry no form token here.
-fn by_bearer(visitor: Vouched) -> Result<VisitorToken, ApiError> {
+pub(super) fn by_bearer(visitor: Vouched) -> Result<VisitorToken, ApiError> {
     if visitor.by_cookie {
         Err(ApiError::Unauthenticated("the API takes the visitor token as a bearer token"))
     } else {

@@ -10,6 +10,7 @@ use super::residences::Residences;
 use super::screens::KnownScreens;
 use super::shed::Load;
 use crate::app::App;
+use crate::domain::visitor::Visitor;
 use crate::intake::limits::tally::Tally;
 use crate::intake::points::PointCache;
 use crate::store::cards::CardRow;
@@ -54,6 +55,12 @@ impl Web {
             load: Load::default(),
             app,
         }
+    }
+
+    /// Under which name the answers to a visitor's writes are kept: a keyed hash, never the pseudonym.
+    pub fn visitor_principal(&self, visitor: Visitor) -> String {
+        let mac = self.app.keys.token().mac("placecode/principal/1", &[visitor.to_uuid().as_bytes()]);
+        format!("visitor:{}", data_encoding::HEXLOWER.encode(&mac))
     }
 
     /// The time.

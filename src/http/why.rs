@@ -8,7 +8,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::auth::{Actor, Staff};
-use super::cases::{Purpose, look};
+use super::cases::{Looked, Purpose, look_at};
 use super::contacts::{Contact, Evidence, may_see_persons, show_contact, show_evidence, visitor_of};
 use super::error::ApiError;
 use super::permissions::SeeCases;
@@ -17,6 +17,7 @@ use super::web::Web;
 use super::write::transaction;
 use crate::domain::exposure::Question;
 use crate::domain::grading::{Dwell, Judged, Verdict, explain};
+use crate::domain::looking::LookKind;
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, ClassRule, RulePack};
 use crate::domain::span::Span;
@@ -98,7 +99,9 @@ async fn why(web: &Web, actor: &Actor, id: Uuid, visitor: &str, purpose: &str) -
     may_see_persons(actor, &run)?;
     let mut conn = web.app.store.conn().await?;
     let (contact, exposures, evidence, case, body) = transaction(&mut conn, async |conn| {
-        look::<SeeCases>(web, conn, actor, run.case_id, Some(run.id), purpose).await?;
+        let looked =
+            Looked { case: run.case_id, run: Some(run.id), visitor: Some(visitor), kind: LookKind::Why };
+        look_at::<SeeCases>(web, conn, actor, looked, purpose).await?;
         let contact = why::contact(conn, run.id, visitor).await?.ok_or(ApiError::NotFound("contact"))?;
         let exposures = why::exposures(conn, run.id, visitor).await?;
         let evidence = findings::evidence(conn, run.id, visitor.to_uuid()).await?;
@@ -141,18 +144,12 @@ fn answer(
     let broken = || ApiError::Internal(anyhow::anyhow!("a contact has a class that its pack does not know"));
     let rule = judged.iter().find(met).ok_or_else(broken)?.rule;
     let before = judged.iter().take_while(|judged| !met(judged));
-    let named = |number: crate::domain::rule_pack::Number| NamedNumber {
-        key: number.key,
-        value: number.value,
-        basis: number.basis,
-        url: number.source.and_then(|source| source.url),
-    };
     Ok(Why {
         contact: show_contact(contact)?,
         rule_pack: pack.name(),
         reason_en: reason_en(pack, rule, contact),
         reason_zh: reason_zh(pack, rule, contact),
-        numbers: pack.numbers(rule).into_iter().map(named).collect(),
+        numbers: named_numbers(pack, rule),
         stronger: before.map(not_met).collect(),
         end: rule.end.as_ref().map(|end| serde_json::json!(end)),
         days: rule.days,
@@ -160,14 +157,37 @@ fn answer(
     })
 }
 
-fn reason_en(pack: &RulePack, rule: &ClassRule, contact: &ContactRow) -> String {
-    let with = if contact.depth == 0 { "the case" } else { "a contact of the case" };
-    let asked = match (rule.within_hours, rule.more_than) {
+/// How long together a rule asks for, in English.
+pub(super) fn asked_en(rule: &ClassRule) -> String {
+    match (rule.within_hours, rule.more_than) {
         (Some(hours), false) => format!("at least {} minutes within {hours} hours", rule.together_mins),
         (Some(hours), true) => format!("more than {} minutes within {hours} hours", rule.together_mins),
         (None, false) => format!("at least {} minutes", rule.together_mins),
         (None, true) => format!("more than {} minutes", rule.together_mins),
+    }
+}
+
+/// How long together a rule asks for, in Chinese.
+pub(super) fn asked_zh(rule: &ClassRule) -> String {
+    let hours = rule.within_hours.map(|hours| format!("{hours}小时内")).unwrap_or_default();
+    let least = if rule.more_than { "超过" } else { "不少于" };
+    format!("{hours}{least}{}分钟", rule.together_mins)
+}
+
+/// The numbers of a rule, each with its source.
+pub(super) fn named_numbers(pack: &RulePack, rule: &ClassRule) -> Vec<NamedNumber> {
+    let named = |number: crate::domain::rule_pack::Number| NamedNumber {
+        key: number.key,
+        value: number.value,
+        basis: number.basis,
+        url: number.source.and_then(|source| source.url),
     };
+    pack.numbers(rule).into_iter().map(named).collect()
+}
+
+fn reason_en(pack: &RulePack, rule: &ClassRule, contact: &ContactRow) -> String {
+    let with = if contact.depth == 0 { "the case" } else { "a contact of the case" };
+    let asked = asked_en(rule);
     format!(
         "{} minutes with {with} in {} meetings between {} and {}; {} asks for {asked} for the class {}",
         contact.together_secs / 60,
@@ -181,16 +201,14 @@ fn reason_en(pack: &RulePack, rule: &ClassRule, contact: &ContactRow) -> String 
 
 fn reason_zh(pack: &RulePack, rule: &ClassRule, contact: &ContactRow) -> String {
     let with = if contact.depth == 0 { "病例" } else { "病例的接触者" };
-    let hours = rule.within_hours.map(|hours| format!("{hours}小时内")).unwrap_or_default();
-    let least = if rule.more_than { "超过" } else { "不少于" };
     format!(
-        "与{with}同处{}分钟,共{}次;规则{}({})对类别 {} 的要求为{hours}{least}{}分钟",
+        "与{with}同处{}分钟,共{}次;规则{}({})对类别 {} 的要求为{}",
         contact.together_secs / 60,
         contact.meetings,
         pack.title_zh,
         pack.name(),
         word(rule.class),
-        rule.together_mins,
+        asked_zh(rule),
     )
 }
 

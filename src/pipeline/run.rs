@@ -6,8 +6,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{
-    Outcome, conclude, dispatch, drain, expire, follow_up, hand_over, measure, pack, propose, publish,
-    reconcile, release, trace, watch as alarms, withdraw,
+    Outcome, appeals, conclude, dispatch, drain, expire, follow_up, hand_over, measure, pack, propose,
+    publish, reconcile, release, trace, watch as alarms, withdraw,
 };
 use crate::app::App;
 
@@ -28,6 +28,8 @@ pub enum Step {
     Withdraw,
     /// Facts and days to weaker colours and ends.
     Conclude,
+    /// Granted appeals and corrected stays carried out.
+    Appeal,
     /// Outbox to issuing systems.
     Dispatch,
     /// What issuing systems hold to letters that mend it, and new systems filled.
@@ -48,7 +50,7 @@ pub enum Step {
 
 impl Step {
     /// All of them, in the order of the flow.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Drain,
         Self::Trace,
         Self::FollowUp,
@@ -56,6 +58,7 @@ impl Step {
         Self::Release,
         Self::Withdraw,
         Self::Conclude,
+        Self::Appeal,
         Self::Dispatch,
         Self::Reconcile,
         Self::HandOver,
@@ -76,6 +79,7 @@ impl Step {
             Self::Release => release::step(app).await,
             Self::Withdraw => withdraw::step(app).await,
             Self::Conclude => conclude::step(app).await,
+            Self::Appeal => appeals::step(app).await,
             Self::Dispatch => dispatch::step(app).await,
             Self::Reconcile => reconcile::step(app).await,
             Self::HandOver => hand_over::step(app).await,
@@ -96,6 +100,7 @@ impl Step {
             Self::Release => "release",
             Self::Withdraw => "withdraw",
             Self::Conclude => "conclude",
+            Self::Appeal => "appeal",
             Self::Dispatch => "dispatch",
             Self::Reconcile => "reconcile",
             Self::HandOver => "hand-over",
@@ -136,7 +141,9 @@ impl Step {
             Self::Trace | Self::Propose | Self::Release | Self::Withdraw | Self::Dispatch => {
                 Duration::from_millis(250)
             }
-            Self::FollowUp | Self::Conclude | Self::Reconcile | Self::HandOver => Duration::from_secs(1),
+            Self::FollowUp | Self::Conclude | Self::Appeal | Self::Reconcile | Self::HandOver => {
+                Duration::from_secs(1)
+            }
             Self::Expire => Duration::from_secs(10),
             Self::Watch => Duration::from_secs(15),
             Self::Measure | Self::Pack | Self::Publish => Duration::from_secs(60),

@@ -12,6 +12,7 @@ use super::moment;
 use super::terminal::say;
 use crate::clock::Clock;
 use crate::domain::access::Role;
+use crate::domain::looking::LookKind;
 use crate::domain::numbered::Numbered;
 use crate::domain::venue::Division;
 use crate::http::backward::{
@@ -116,7 +117,17 @@ async fn look_at(
     let cases = cases_of(conn, asked).await?;
     for case in &cases {
         let (id, role) = (Uuid::now_v7(), Role::Investigator.number());
-        let look = Look { id, case_id: case.id, run_id: None, role, purpose: purpose.to_owned(), at: now };
+        let look = Look {
+            id,
+            case_id: case.id,
+            run_id: None,
+            role,
+            purpose: purpose.to_owned(),
+            at: now,
+            kind: LookKind::Backward.number(),
+            division: Some(staff.division.clone()),
+            visitor: None,
+        };
         looks::insert(conn, &look).await?;
         let subject = format!("case {}", case.id);
         let detail = json!({ "case": case.id, "purpose": purpose });

@@ -13,6 +13,7 @@ use super::cases::{investigator, signature};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::domain::access::Role;
+use crate::domain::looking::LookKind;
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::visitor::Visitor;
@@ -78,6 +79,9 @@ async fn note(app: &App, run: &RunRow, by: &str, purpose: &str) -> anyhow::Resul
             role: Role::Investigator.number(),
             purpose: purpose.to_owned(),
             at: now,
+            kind: LookKind::Contacts.number(),
+            division: Some(staff.division.clone()),
+            visitor: None,
         };
         looks::insert(conn, &look).await?;
         let act = Act {

@@ -17,12 +17,14 @@ use super::terminal::remark;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::domain::access::Role;
+use crate::domain::looking::LookKind;
 use crate::domain::numbered::Numbered;
 use crate::domain::report::kind::{Format, Kind, Report};
 use crate::domain::report::trajectory::Language;
 use crate::http::reports::body;
 use crate::http::reports::plan::{Options, Plan};
 use crate::http::reports::{ReportQuery, purpose_of};
+use crate::store::access::StaffRow;
 use crate::store::audit::{self, Act};
 use crate::store::cases::CaseRow;
 use crate::store::looks::{self, Look};
@@ -120,7 +122,7 @@ pub(crate) async fn report(args: &ReportArgs) -> anyhow::Result<()> {
     let staff = investigator(&mut conn, &args.by, &division).await?;
     drop(conn);
     let plan = Plan::load(&app, report, options, (run, case), access::division(&staff.division)?).await?;
-    note(&app, &plan, &signature(&staff), &purpose).await?;
+    note(&app, &plan, &staff, &purpose).await?;
     match &args.out {
         None => write(plan, &mut std::io::stdout().lock()).await?,
         Some(path) => {
@@ -154,8 +156,8 @@ async fn find(app: &App, id: Uuid) -> anyhow::Result<(RunRow, CaseRow)> {
     Ok((run, case))
 }
 
-async fn note(app: &App, plan: &Plan, actor: &str, purpose: &str) -> anyhow::Result<()> {
-    let now = Clock::System.now();
+async fn note(app: &App, plan: &Plan, staff: &StaffRow, purpose: &str) -> anyhow::Result<()> {
+    let (now, actor) = (Clock::System.now(), &signature(staff));
     let mut conn = app.store.conn().await?;
     conn.transaction::<_, anyhow::Error, _>(async |conn| {
         let look = Look {
@@ -165,6 +167,9 @@ async fn note(app: &App, plan: &Plan, actor: &str, purpose: &str) -> anyhow::Res
             role: Role::Investigator.number(),
             purpose: purpose.to_owned(),
             at: now,
+            kind: LookKind::Report.number(),
+            division: Some(staff.division.clone()),
+            visitor: None,
         };
         looks::insert(conn, &look).await?;
         let subject = format!("run {}", plan.run.id);

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::domain::access::Role;
 use crate::domain::case::infectious;
 use crate::domain::grading::Contact;
+use crate::domain::looking::LookKind;
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour, RulePack};
 use crate::domain::visitor::Visitor;
@@ -93,7 +94,8 @@ pub(crate) async fn compute(args: &BatchArgs) -> anyhow::Result<()> {
     let (staff, rows) = wanted(&app, args).await?;
     let rules = rules(&app, &args.pack).await?;
     let (rows, asked) = asked(&app, &rules.pack, rows).await?;
-    let mut table = args.out.as_deref().map(create).transpose()?;
+    let table = args.out.as_deref().map(create).transpose()?;
+    let mut shown = Vec::new();
     write_down(&app, args, &staff, purpose, &rows).await?;
     remark(format!("tracing {} cases", asked.len()));
     let mut people: HashSet<Visitor> = HashSet::new();
@@ -103,14 +105,18 @@ pub(crate) async fn compute(args: &BatchArgs) -> anyhow::Result<()> {
         say(format!("{case}  {}", counts(&contacts)));
         for contact in contacts {
             people.insert(contact.visitor);
-            if let Some(table) = &mut table {
-                table.serialize(row(case, &contact)).context("--out")?;
+            if table.is_some() {
+                shown.push((case, contact));
             }
         }
         Ok(())
     })
     .await?;
     if let Some(mut table) = table {
+        write_down_shown(&mut conn, &staff, purpose, &shown).await?;
+        for (case, contact) in &shown {
+            table.serialize(row(*case, contact)).context("--out")?;
+        }
         table.flush().context("--out")?;
     }
     say(format!("cases   {}", asked.len()));
@@ -227,7 +233,7 @@ async fn write_down(
         audit::append(conn, Act { actor: &actor, action: "batch.traced", subject, detail }, now).await?;
         if args.out.is_some() {
             for case in rows {
-                look(conn, &actor, case.id, purpose, now).await?;
+                look(conn, staff, case.id, purpose, now).await?;
             }
         }
         Ok(())
@@ -235,18 +241,52 @@ async fn write_down(
     .await
 }
 
+/// Writes down a look at each person whom the file is going to name, so that they are told.
+async fn write_down_shown(
+    conn: &mut AsyncPgConnection,
+    staff: &StaffRow,
+    purpose: &str,
+    shown: &[(Uuid, Contact)],
+) -> anyhow::Result<()> {
+    let at = Clock::System.now();
+    let look = |(case_id, contact): &(Uuid, Contact)| Look {
+        id: Uuid::now_v7(),
+        case_id: *case_id,
+        run_id: None,
+        role: Role::Investigator.number(),
+        purpose: purpose.to_owned(),
+        at,
+        kind: LookKind::Batch.number(),
+        division: Some(staff.division.clone()),
+        visitor: Some(contact.visitor.to_uuid()),
+    };
+    let all: Vec<Look> = shown.iter().map(look).collect();
+    conn.transaction::<_, anyhow::Error, _>(async |conn| Ok(looks::insert_all(conn, &all).await?)).await
+}
+
 async fn look(
     conn: &mut AsyncPgConnection,
-    actor: &str,
+    staff: &StaffRow,
     case_id: Uuid,
     purpose: &str,
     now: chrono::DateTime<chrono::Utc>,
 ) -> anyhow::Result<()> {
     let role = Role::Investigator.number();
-    let look = Look { id: Uuid::now_v7(), case_id, run_id: None, role, purpose: purpose.to_owned(), at: now };
+    let look = Look {
+        id: Uuid::now_v7(),
+        case_id,
+        run_id: None,
+        role,
+        purpose: purpose.to_owned(),
+        at: now,
+        kind: LookKind::Batch.number(),
+        division: Some(staff.division.clone()),
+        visitor: None,
+    };
     looks::insert(conn, &look).await?;
     let (subject, detail) = (format!("case {case_id}"), json!({ "case": case_id, "purpose": purpose }));
-    Ok(audit::append(conn, Act { actor, action: "persons.seen", subject, detail }, now).await?)
+    let actor = signature(staff);
+    Ok(audit::append(conn, Act { actor: &actor, action: "persons.seen", subject, detail }, now).await?)
 }
 
 /// A new file that only its owner may read.

@@ -25,12 +25,12 @@ pub async fn insert(conn: &mut AsyncPgConnection, scans: &[Scan]) -> Result<usiz
              insert into scans (visitor, occurred_at, id, point_id, cell, received_at, direction, method, presence, party, corrects)
              select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
              on conflict do nothing
-             returning point_id, occurred_at, presence, method, direction
+             returning point_id, occurred_at, presence, method, direction, corrects
          ), counted as (
              insert into point_hours as h (point_id, hour, scans, contradicted, unproven)
              select point_id, date_trunc('hour', occurred_at, 'UTC'), count(*), count(*) filter (where presence = 0),
                     count(*) filter (where presence = 1 and method = 0)
-             from new where direction <> 3 group by 1, 2 order by 1, 2
+             from new where corrects is null group by 1, 2 order by 1, 2
              on conflict (point_id, hour) do update
              set scans = h.scans + excluded.scans, contradicted = h.contradicted + excluded.contradicted,
                  unproven = h.unproven + excluded.unproven

@@ -31,6 +31,36 @@ diesel::table! {
 }
 
 diesel::table! {
+    appeal_evidence (id) {
+        id -> Uuid,
+        appeal_id -> Uuid,
+        kind -> SmallInt,
+        body -> Bytea,
+        sha256 -> Bytea,
+        added_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    appeals (id) {
+        id -> Uuid,
+        assignment_id -> Uuid,
+        visitor -> Uuid,
+        division -> Text,
+        instance -> SmallInt,
+        reason -> SmallInt,
+        text -> Text,
+        submitted_at -> Timestamptz,
+        due_at -> Timestamptz,
+        decided_at -> Nullable<Timestamptz>,
+        verdict -> Nullable<SmallInt>,
+        decided_by -> Nullable<Uuid>,
+        decision_reason -> Nullable<Text>,
+        carried_out_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     assignment_events (assignment_id, seq) {
         assignment_id -> Uuid,
         seq -> Integer,
@@ -450,6 +480,9 @@ diesel::table! {
         role -> SmallInt,
         purpose -> Text,
         at -> Timestamptz,
+        kind -> SmallInt,
+        division -> Nullable<Text>,
+        visitor -> Nullable<Uuid>,
     }
 }
 
@@ -803,6 +836,24 @@ diesel::table! {
         new_ended_by -> Nullable<SmallInt>,
         new_presence -> Nullable<SmallInt>,
         cause -> Uuid,
+    }
+}
+
+diesel::table! {
+    stay_corrections (id) {
+        id -> Uuid,
+        visitor -> Uuid,
+        scan_id -> Uuid,
+        point_id -> BigInt,
+        from_at -> Timestamptz,
+        until_at -> Timestamptz,
+        ended_by -> SmallInt,
+        presence -> SmallInt,
+        said -> SmallInt,
+        left_at -> Nullable<Timestamptz>,
+        at -> Timestamptz,
+        outcome -> Nullable<SmallInt>,
+        settled_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -186,6 +186,11 @@ pub struct PlacedStay {
     pub point_name: String,
 }
 
+/// The same for those who ask for the stays at points themselves.
+pub fn earliest(span: &Span) -> DateTime<Utc> {
+    earliest_beginning(*span)
+}
+
 /// When a stay that reaches into the span began at the earliest: a chain of scans is begun afresh each day, and its
 /// last scan counts for a day. Reckoned here, since Postgres leaves out partitions by plain values only while it
 /// plans; arithmetic with an interval, which depends on the time zone, makes it plan for every day there is.

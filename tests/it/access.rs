@@ -79,12 +79,23 @@ async fn call(client: &Client, method: &str, path: &str) -> crate::support::clie
         .replace("{member}", &id)
         .replace("{invitation}", &id)
         .replace("{stay}", &id)
+        .replace("{scan}", &id)
         .replace("{file}", "contacts.csv");
     let needs_purpose = method == "GET"
-        && ["/trail", "/trail/changes", "/contacts", "/evidence", "/why", "/reviews", "contacts.csv"]
-            .iter()
-            .any(|end| path.ends_with(end))
-        || method == "GET" && path.starts_with("/v1/assignments/") && !path.ends_with("/overdue");
+        && [
+            "/trail",
+            "/trail/changes",
+            "/contacts",
+            "/evidence",
+            "/why",
+            "/reviews",
+            "contacts.csv",
+            "/taken-back",
+        ]
+        .iter()
+        .any(|end| path.ends_with(end))
+        || method == "GET" && path.starts_with("/v1/assignments/") && !path.ends_with("/overdue")
+        || method == "GET" && path.starts_with("/v1/appeals/");
     let path = if needs_purpose { format!("{path}?purpose=review") } else { path };
     let body = matches!(method, "POST" | "PUT").then(|| "{}".to_owned());
     client.send(Method::from_bytes(method.as_bytes()).unwrap(), &path, body, &[]).await

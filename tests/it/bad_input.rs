@@ -59,6 +59,7 @@ impl House {
         let visitor = self.app.visitor(2).to_hex();
         let path =
             path.replace("{id}", &id).replace("{visitor}", &visitor).replace("{issuer}", "health-code");
+        let path = path.replace("{scan}", &Uuid::nil().to_string());
         path.replace("{stay}", &Uuid::nil().to_string()).replace("{file}", "contacts.csv")
     }
 
@@ -98,8 +99,10 @@ async fn every_body_is_checked_for_form_size_and_fields() {
     let (mut bodies, small, large) = (0, 64 * 1024, 2 * 1024 * 1024);
     for (method, path, access) in API.iter().filter(|route| matches!(route.0.as_str(), "POST" | "PUT")) {
         // A list of cases is CSV; a trial names each fault by its path (tests/it/conformance.rs).
-        // What a system must sign is refused before it is read (tests/it/border/controls.rs).
-        if matches!(*path, "/v1/cases/import" | "/v1/rule-packs/trial") || *access == Access::Issuer {
+        // Evidence is a file (tests/it/appeals.rs); what a system must sign is refused before it is read
+        // (tests/it/border/controls.rs).
+        let is_file = *path == "/v1/me/appeals/{id}/evidence" || *access == Access::Issuer;
+        if is_file || matches!(*path, "/v1/cases/import" | "/v1/rule-packs/trial") {
             continue;
         }
         bodies += 1;
@@ -165,14 +168,25 @@ async fn unknown_ids_addresses_and_methods_are_told_apart() {
             let address = path.replace("{id}", &id).replace("{visitor}", &house.app.visitor(2).to_hex());
             let address =
                 address.replace("{file}", "contacts.csv").replace("{stay}", &id).replace("{other}", &id);
-            let needs =
-                ["/trail", "/trail/changes", "/contacts", "/evidence", "/why", "/reviews", "contacts.csv"]
-                    .iter()
-                    .any(|end| address.ends_with(end));
+            let asked = [
+                "/trail",
+                "/trail/changes",
+                "/contacts",
+                "/evidence",
+                "/why",
+                "/reviews",
+                "contacts.csv",
+                "/taken-back",
+            ];
+            let needs = asked.iter().any(|end| address.ends_with(end)) || address.starts_with("/v1/appeals/");
             let address =
                 if needs && *method == "GET" { format!("{address}?purpose=review") } else { address };
-            let body = matches!(method.as_str(), "POST")
-                .then(|| if path.ends_with("/review") { review.to_string() } else { "{}".to_owned() });
+            let body = matches!(method.as_str(), "POST").then(|| match path.rsplit('/').next() {
+                Some("review") => review.to_string(),
+                Some("appeals") => json!({ "reason": "not_there" }).to_string(),
+                Some("decision") => json!({ "decision": "refused", "reason": "证据充分" }).to_string(),
+                _ => "{}".to_owned(),
+            });
             let answer = client
                 .send(Method::from_bytes(method.as_str().as_bytes()).unwrap(), &address, body, &[])
                 .await;

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod appeals;
 mod audit;
 mod backward;
 mod bad_input;
@@ -35,6 +36,7 @@ mod life;
 mod lives;
 mod migrations;
 mod openapi;
+mod own;
 mod packed;
 mod pages;
 mod pages_access;

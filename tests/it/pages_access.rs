@@ -72,6 +72,8 @@ fn with_ids(route: &str) -> String {
     route
         .replace("{id}", &id)
         .replace("{stay}", &id)
+        .replace("{scan}", &id)
+        .replace("{file}", &id)
         .replace("{other}", &id)
         .replace("{visitor}", &visitor)
         .replace("{code}", &"0".repeat(21))

@@ -174,7 +174,7 @@ fn token_in(text: &str) -> String {
 }
 
 /// The fields of a form or a query, without those that belong to the page and not to what is asked.
-fn fields<F: DeserializeOwned>(what: &'static str, text: &str) -> Result<F, ApiError> {
+pub(super) fn fields<F: DeserializeOwned>(what: &'static str, text: &str) -> Result<F, ApiError> {
     let pairs = form_urlencoded::parse(text.as_bytes());
     let own = pairs.filter(|(name, _)| name != FORM_TOKEN && name != "lang");
     let own = form_urlencoded::Serializer::new(String::new()).extend_pairs(own).finish();

@@ -140,6 +140,7 @@ pub(super) fn places<'a>(view: &'a View, roles: &[Role]) -> Vec<(&'static str, &
         ("/inspect/poster", view.say("海报核查", "Posters"), may::ReviewVenues::ROLES),
         ("/cases", view.say("病例与流调", "Cases"), may::SeeCases::ROLES),
         ("/release", view.say("放行", "Release"), may::Release::ROLES),
+        ("/appeals", view.say("申诉", "Appeals"), may::SeeAppeals::ROLES),
         ("/letters", view.say("发件箱", "Outbox"), may::HoldLetters::ROLES),
         ("/audit", view.say("审计日志", "Audit log"), may::ReadAudit::ROLES),
     ];

@@ -209,6 +209,25 @@ fn in_chinese(english: &str) -> Option<&'static str> {
     Some(match english {
         "this form has expired; open the page again" => "表单已过期，请重新打开页面。",
         "your role may not do this" => "您的角色没有此权限。",
+        "must be a PNG, a JPEG or a PDF, by its content and not by its name" => {
+            "须为 PNG、JPEG 或 PDF 文件。"
+        }
+        "must have 1 MiB at the most" => "不得超过 1 MiB。",
+        "an appeal takes three files" => "一次申诉最多三个附件。",
+        "an appeal against it is open" => "已有申诉正在处理。",
+        "this appeal was decided already" => "该申诉已有决定。",
+        "you had a hand in what this appeal is about; somebody else decides it" => {
+            "您参与过该决定，须由他人审理。"
+        }
+        "a colour rests on this stay; appeal against it under /me/assignments" => {
+            "已据此记录赋码，请在“我为什么被赋码”中申诉。"
+        }
+        "this stay was corrected already" => "该记录已更正过。",
+        "your leaving is known by a scan already" => "您的离开时间已由扫码确定。",
+        "staff or a device scanned you there; ask the venue, or appeal if a colour ever rests on it" => {
+            "该记录由工作人员或设备登记，请联系场所；如日后据此赋码，可以申诉。"
+        }
+        "must lie between your last scan there and the end" => "须在您最后一次扫码之后、记录结束之前。",
         "this belongs to another jurisdiction" => "该内容属于其他辖区。",
         "this venue is not yours" => "该场所不由您管理。",
         "this division is not yours" => "该区划不在您的辖区内。",

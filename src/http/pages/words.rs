@@ -4,13 +4,17 @@ use maud::{Markup, html};
 
 use super::view::Lang;
 use crate::domain::access::Role;
+use crate::domain::appeal::{AppealReason, Verdict};
+use crate::domain::assignment::EventKind;
 use crate::domain::case::CaseKind;
 use crate::domain::exposure::Relation;
+use crate::domain::looking::LookKind;
 use crate::domain::review::ReviewKind;
 use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::scan::Presence;
 use crate::domain::stay::EndedBy;
 use crate::domain::venue::{Granularity, OrganisationKind, VenueState};
+use crate::http::own_words::Because;
 use crate::http::trails::Source;
 use crate::store::runs::RunState;
 
@@ -125,6 +129,78 @@ pub(super) fn review(lang: Lang, kind: ReviewKind) -> &'static str {
         ReviewKind::Demoted => lang.say("下调", "demoted"),
         ReviewKind::Kept => lang.say("维持", "kept as it is"),
         ReviewKind::Escalated => lang.say("随场所整体升级", "escalated with a place"),
+    }
+}
+
+/// What somebody looked at.
+pub(super) fn look_kind(lang: Lang, kind: LookKind) -> &'static str {
+    match kind {
+        LookKind::Trail => lang.say("病例的活动轨迹", "The trail of a case"),
+        LookKind::Contacts => lang.say("接触者名单", "A list of contacts"),
+        LookKind::Evidence => lang.say("判定证据", "The evidence"),
+        LookKind::Why => lang.say("判定理由", "The reasons"),
+        LookKind::Report => lang.say("报告或导出文件", "A report or a file"),
+        LookKind::Comparison => lang.say("两次计算的比较", "A comparison of two runs"),
+        LookKind::Coverage => lang.say("扫码覆盖情况", "How well places were scanned"),
+        LookKind::Backward => lang.say("溯源分析", "What cases have in common"),
+        LookKind::Batch => lang.say("多病例批量计算", "Many cases at once"),
+        LookKind::Assignment => lang.say("赋码记录", "An assignment"),
+        LookKind::Appeal => lang.say("申诉", "An appeal"),
+        LookKind::TakenBack => lang.say("您更正过的记录", "What you had corrected"),
+    }
+}
+
+/// Why somebody appeals.
+pub(super) fn appeal_reason(lang: Lang, reason: AppealReason) -> &'static str {
+    match reason {
+        AppealReason::NotThere => lang.say("我没有到过那里", "I was not there"),
+        AppealReason::SomebodyElse => lang
+            .say("他人扫码或使用了我的手机、卡片", "Somebody else scanned for me or with my phone or card"),
+        AppealReason::WrongTime => {
+            lang.say("时间不对，或停留更短", "The time is wrong, or I stayed less long")
+        }
+        AppealReason::StatusKnown => {
+            lang.say("有未计入的检测或治疗结果", "A test or a treatment was not taken into account")
+        }
+        AppealReason::Other => lang.say("其他", "Something else"),
+    }
+}
+
+/// How an appeal ended.
+pub(super) fn verdict(lang: Lang, verdict: Verdict) -> Markup {
+    match verdict {
+        Verdict::Granted => {
+            badge(Tone::Good, lang.say("申诉成立，赋码撤回", "Granted: the colour is withdrawn"))
+        }
+        Verdict::Refused => badge(Tone::Stopped, lang.say("申诉不成立", "Refused")),
+        Verdict::Settled => {
+            badge(Tone::Over, lang.say("赋码已另行撤回", "Withdrawn already for another reason"))
+        }
+    }
+}
+
+/// What happened to an assignment.
+pub(super) fn event(lang: Lang, kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::Proposed => lang.say("提出", "Proposed"),
+        EventKind::Released => lang.say("由两人放行", "Let go by two officers"),
+        EventKind::Delivered => lang.say("健康码系统已确认", "Taken by the health-code system"),
+        EventKind::Extended => lang.say("因新的接触延长", "Extended after a later exposure"),
+        EventKind::Downgraded => lang.say("降级", "Became weaker"),
+        EventKind::Ended => lang.say("满足条件，解除", "Ended: its condition was met"),
+        EventKind::Withdrawn => lang.say("撤回", "Withdrawn"),
+        EventKind::Expired => lang.say("到期解除", "Ended: its days were over"),
+    }
+}
+
+/// Why an assignment was taken back.
+pub(super) fn because(lang: Lang, because: Because) -> &'static str {
+    match because {
+        Because::AppealGranted => lang.say("您的申诉成立", "your appeal was granted"),
+        Because::NoLongerMet => lang.say("重新计算后不再符合规则", "a later computation no longer found it"),
+        Because::GroundTakenBack => {
+            lang.say("依据已撤回或更正", "what it rested on was taken back or corrected")
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! One issuing system for one test, and what tests say to it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use clap::Parser;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use placecode::clock::Clock;
-use placecode::config::{IssuerConfig, IssuerScheme};
+use placecode::config::IssuerConfig;
 use placecode::domain::letter::{ENVELOPE, Envelope, Letter, LetterExposure, LetterKind};
 use placecode::domain::rule_pack::{Class, Colour, EndConditions};
 use placecode::domain::scheme::Shown;
@@ -33,6 +33,13 @@ pub(crate) struct Platform {
     server: Option<Server>,
 }
 
+/// The settings as the role reads them, each with its default.
+#[derive(Parser)]
+struct Settings {
+    #[command(flatten)]
+    config: IssuerConfig,
+}
+
 /// The place-code service that the platform believes in.
 pub(crate) const SERVICE: &str = "http://service.example:8080/";
 
@@ -56,18 +63,10 @@ impl Platform {
         let database = format!("issuer_{}", Uuid::new_v4().simple());
         create_empty_database(&database);
         let clock = Clock::fixed("2026-03-10T04:00:00Z".parse().unwrap());
-        let mut config = IssuerConfig {
-            border_file: None,
-            clock_shift_file: None,
-            issuer_database_url: database_url(&database),
-            issuer_keys_file: PathBuf::new(),
-            issuer_bind: "127.0.0.1:0".parse().unwrap(),
-            service_url: SERVICE.parse().unwrap(),
-            issuer_id: "health-code".to_owned(),
-            scheme: IssuerScheme::Three,
-            pull_every: Duration::ZERO,
-            applications_file: None,
-        };
+        let url = database_url(&database);
+        let arguments = ["test", "--issuer-database-url", &url, "--issuer-keys-file", "/dev/null"];
+        let more = ["--issuer-bind", "127.0.0.1:0", "--service-url", SERVICE];
+        let mut config = Settings::parse_from(arguments.into_iter().chain(more)).config;
         set(&mut config);
         let server = Server::start(&config, keys.clone(), clock.clone()).await.unwrap();
         let url = format!("http://{}/", server.address()).parse().unwrap();

@@ -65,9 +65,23 @@ async fn the_schema_tells_what_the_migrations_make() {
              from information_schema.columns where table_schema = 'public' order by table_name, ordinal_position",
         )
         .await;
+    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut current = String::new();
+    for line in include_str!("../../../src/issuer/reference/schema.rs").lines().map(str::trim) {
+        if line.contains(" -> ") {
+            told.entry(current.clone()).or_default().push(line.trim_end_matches(',').to_owned());
+        } else if let Some((name, _)) = line.split_once(" (").filter(|_| line.ends_with(") {")) {
+            current = name.to_owned();
+        }
+    }
     let mut made: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in columns {
         let text = |name: &str| row[name].as_str().unwrap().to_owned();
+        let table = text("t");
+        // Those of the border are asked in SQL of their own.
+        if !told.contains_key(&table) && (table.starts_with("__") || table.starts_with("border_")) {
+            continue;
+        }
         let kind = match text("u").as_str() {
             "uuid" => "Uuid",
             "int2" => "SmallInt",
@@ -78,22 +92,11 @@ async fn the_schema_tells_what_the_migrations_make() {
             "bytea" => "Bytea",
             "jsonb" => "Jsonb",
             "timestamptz" => "Timestamptz",
-            other if text("t").starts_with("__") => other,
             other => panic!("say how {other} is called in Diesel"),
         }
         .to_owned();
         let kind = if row["n"] == Value::Bool(true) { format!("Nullable<{kind}>") } else { kind };
-        made.entry(text("t")).or_default().push(format!("{} -> {kind}", text("c")));
-    }
-    made.retain(|table, _| !table.starts_with("__"));
-    let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut current = String::new();
-    for line in include_str!("../../../src/issuer/reference/schema.rs").lines().map(str::trim) {
-        if line.contains(" -> ") {
-            told.entry(current.clone()).or_default().push(line.trim_end_matches(',').to_owned());
-        } else if let Some((name, _)) = line.split_once(" (").filter(|_| line.ends_with(") {")) {
-            current = name.to_owned();
-        }
+        made.entry(table).or_default().push(format!("{} -> {kind}", text("c")));
     }
     assert_eq!(told, made);
 }

@@ -32,7 +32,10 @@ async fn an_operator_sees_dead_letters_without_visitors_and_sends_them_again() {
     let rest = admin.get(&format!("/v1/letters/dead?after={}", ids[0])).await.expect(200);
     assert_eq!((rest.as_array().unwrap().len(), &rest[0]["id"]), (2, &json!(ids[1])));
     assert_eq!(admin.get("/v1/letters/dead?issuer=health-code").await.expect(200), json!([]));
-    admin.get("/v1/letters/dead?after=x").await.problem(422);
+    for wrong in ["after=x", "issuer=%00", "issuer=A", "visitor=1"] {
+        admin.get(&format!("/v1/letters/dead?{wrong}")).await.problem(422);
+    }
+    admin.get("/v1/issuers?after=%00").await.problem(422);
 
     receiver.applies();
     let again = format!("/v1/letters/dead/{}/again", ids[0]);

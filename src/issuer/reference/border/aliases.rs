@@ -40,15 +40,12 @@ impl Platform {
         if self.border.alias_keys.is_empty() {
             return Aliases::new();
         }
-        match tokio::time::timeout(PATIENCE, self.store.aliases(visitor)).await {
-            Ok(Ok(mut aliases)) => {
-                aliases.retain(|key, _| self.border.alias_keys.contains_key(key));
-                aliases
-            }
-            Ok(Err(_)) | Err(_) => {
-                tracing::warn!("aliases were not told: the database did not answer");
-                Aliases::new()
-            }
-        }
+        let asked = tokio::time::timeout(PATIENCE, self.store.aliases(visitor)).await;
+        let Ok(Ok(mut aliases)) = asked else {
+            tracing::warn!("aliases were not told: the database did not answer");
+            return Aliases::new();
+        };
+        aliases.retain(|key, _| self.border.alias_keys.contains_key(key));
+        aliases
     }
 }

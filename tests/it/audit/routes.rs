@@ -57,10 +57,12 @@ const UNTOLD_BY_PIPELINE: &[(&str, &str)] = &[
     ("runs", "whether late scans were held against it (`late_checked`)"),
     ("release_records", "what still holds a run, computed anew; the release is told"),
     ("reconciliations", "a comparison that is due, and its lease; the result is told"),
+    ("stay_corrections", "whether a visitor's own word was carried out; that it came is told"),
 ];
 
-/// Writes that take another system to be answered; the tests that play it demand the entry.
-const ELSEWHERE: &[(&str, &str)] = &[("POST", "/v1/issuers/{issuer}/reconciliation")];
+/// Writes whose body is no JSON, or that take another system to be answered; the tests that play it demand the entry.
+const ELSEWHERE: &[(&str, &str)] =
+    &[("POST", "/v1/issuers/{issuer}/reconciliation"), ("POST", "/v1/me/appeals/{id}/evidence")];
 
 struct Walk {
     app: TestApp,
@@ -339,6 +341,7 @@ async fn tracing(walk: &mut Walk) {
     walk.settle("a release").await;
     assert_eq!(walk.app.colour(2).await["colour"], "red", "the run was let go");
     place(walk, &investigator, &case).await;
+    appeal(walk).await;
     issuing_system(walk).await;
     let withdrawal = json!({ "reason": "实验室误报" });
     walk.post(&investigator, "/v1/cases/{id}/withdrawal", &[&case], withdrawal).await;
@@ -358,6 +361,23 @@ async fn place(walk: &mut Walk, investigator: &Client, case: &str) {
     let whole = json!({ "point": point, "to": "close", "authority": "河南省卫生健康委员会", "reason": "影响严重的场所" });
     let authority = walk.app.staff(Role::PlaceAuthority, "410100").await;
     walk.post(&authority, "/v1/runs/{id}/escalations", &[id(&run)], whole).await;
+}
+
+/// What somebody who was coloured says, and what an officer decides.
+async fn appeal(walk: &mut Walk) {
+    let person = walk.app.person(3).await;
+    let own = format!("select id from assignments where visitor = '{}'", walk.app.visitor(3).to_uuid());
+    let assignment = walk.app.rows(&own).await.remove(0);
+    let why = json!({ "reason": "not_there", "text": "我当时在家" });
+    let made = walk.post(&person, "/v1/me/assignments/{id}/appeals", &[id(&assignment)], why).await;
+    let officer = walk.app.staff(Role::ReleasingOfficer, "410100").await;
+    let decision = json!({ "decision": "granted", "reason": "经核实本人不在场" });
+    walk.post(&officer, "/v1/appeals/{id}/decision", &[id(&made)], decision).await;
+    walk.settle("a decision").await;
+    let stays = person.get("/v1/me/stays").await.expect(200);
+    let word = json!({ "said": "not_there" });
+    walk.post(&person, "/v1/me/stays/{scan}/correction", &[id(&stays[0])], word).await;
+    walk.settle("a visitor's correction").await;
 }
 
 /// What an issuing system says, and what an operator has it told.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -71,7 +72,7 @@ async fn stop(app: &App, run: Uuid, why: &Stopped) -> anyhow::Result<()> {
     let mut conn = app.store.conn().await?;
     conn.transaction::<_, anyhow::Error, _>(async |conn| {
         match why {
-            Stopped::TooMany(reason) => results::set_failed(conn, run, reason).await?,
+            Stopped::TooMany(reason) => fail(conn, run, reason, app.clock.now()).await?,
             Stopped::Cancelled => {
                 runs::set_state(conn, run, RunState::Queued, RunState::Cancelled).await?;
             }
@@ -79,6 +80,14 @@ async fn stop(app: &App, run: Uuid, why: &Stopped) -> anyhow::Result<()> {
         Ok(progress::forget(conn, run).await?)
     })
     .await
+}
+
+/// Keeps why a run cannot be computed.
+async fn fail(conn: &mut AsyncPgConnection, run: Uuid, why: &str, now: DateTime<Utc>) -> anyhow::Result<()> {
+    results::set_failed(conn, run, why).await?;
+    let detail = json!({ "why": why });
+    let act = audit::Act { actor: ACTOR, action: "run.failed", subject: format!("run {run}"), detail };
+    Ok(audit::append(conn, act, now).await?)
 }
 
 /// What a run would not see.
@@ -154,7 +163,7 @@ async fn compute(
     let body = runs::pack_body(conn, &run.pack_id, run.pack_version).await?.context("a run has its pack")?;
     let pack = RulePack::parse(&body)?;
     if let Some(why) = refusal(&case, &pack)? {
-        return Ok(results::set_failed(conn, run.id, &why).await?);
+        return fail(conn, run.id, &why, now).await;
     }
     // The time of the report bounds a period without isolation, so that the same run computed later
     // gives the same result.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::TestApp;
-use crate::support::client::Client;
+use crate::support::client::{Answer, Client};
 use crate::support::people::{Place, new_case, new_venue};
 
 /// Writes that append nothing, and why.
@@ -45,10 +45,24 @@ const UNTOLD: &[(&str, &str)] = &[
     ("run_progress", "how far a computation is"),
     ("idempotency_keys", "answers that are kept for those who ask again; in the transaction of the act"),
     ("retention_clock", "what the clock said"),
-    ("letters", "attempts to deliver what a told act has written"),
-    ("assignment_events", "delivery of a letter; every other event is in the transaction of its act"),
-    ("assignments", "delivery of a letter; the database holds each to its last event"),
+    ("aliases", "a visitor's own; an entry would name the visitor"),
+    ("letters", "leases and attempts; what came of an envelope is told"),
+    ("hand_overs", "leases and attempts"),
+    ("circuits", "whether a system answers; envelopes are told"),
+    ("facts_waiting", "facts that are to be judged; that they came, and what came of them, is told"),
 ];
+
+/// Tables that the pipeline writes without an entry too, and why.
+const UNTOLD_BY_PIPELINE: &[(&str, &str)] = &[
+    ("runs", "whether late scans were held against it (`late_checked`)"),
+    ("release_records", "what still holds a run, computed anew; the release is told"),
+    ("reconciliations", "a comparison that is due, and its lease; the result is told"),
+    ("stay_corrections", "whether a visitor's own word was carried out; that it came is told"),
+];
+
+/// Writes whose body is no JSON, or that take another system to be answered; the tests that play it demand the entry.
+const ELSEWHERE: &[(&str, &str)] =
+    &[("POST", "/v1/issuers/{issuer}/reconciliation"), ("POST", "/v1/me/appeals/{id}/evidence")];
 
 struct Walk {
     app: TestApp,
@@ -62,9 +76,9 @@ impl Walk {
     }
 
     /// Which tables were written since then by transactions that appended nothing.
-    async fn untold(&self, since: i64) -> Vec<Value> {
+    async fn untold(&self, since: i64, more: &[(&str, &str)]) -> Vec<Value> {
         let tables = self.app.tables().await;
-        let kept = tables.iter().filter(|table| !UNTOLD.iter().any(|(name, _)| name == table));
+        let kept = tables.iter().filter(|table| !UNTOLD.iter().chain(more).any(|(name, _)| name == table));
         let each = kept.map(|table| {
             format!(
                 "select '{table}' as name, count(*) as rows from {table} where xmin::text::bigint > {since}
@@ -94,11 +108,30 @@ impl Walk {
         let text =
             (method != Method::DELETE).then(|| body.as_str().map_or_else(|| body.to_string(), str::to_owned));
         let answer = by.send(method.clone(), &path, text, &[]).await;
+        self.told(method, route, (last, since), &answer).await
+    }
+
+    /// A write of the issuing system.
+    async fn signed(&mut self, route: &'static str, body: Value) -> Value {
+        let (last, since) = self.begin().await;
+        let answer = self.app.as_issuer(&route.replace("{issuer}", "health-code"), &body).await;
+        self.told(Method::POST, route, (last, since), &answer).await
+    }
+
+    /// Demands the entry of what was answered.
+    async fn told(
+        &mut self,
+        method: Method,
+        route: &'static str,
+        begun: (i64, i64),
+        answer: &Answer,
+    ) -> Value {
+        let ((last, since), path) = (begun, route);
         assert!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.text);
         let excepted = EXCEPTIONS.iter().any(|(verb, path, _)| *verb == method.as_str() && *path == route);
         let now = self.app.number("select seq from audit_head").await;
         assert_eq!(now > last, !excepted, "{method} {route}: entries {last} to {now}");
-        let untold = self.untold(since).await;
+        let untold = self.untold(since, &[]).await;
         assert!(untold.is_empty(), "{method} {route} wrote, and told nobody in that transaction: {untold:?}");
         self.done.insert((method.to_string(), route));
         serde_json::from_str(&answer.text).unwrap_or(Value::Null)
@@ -120,7 +153,7 @@ impl Walk {
     async fn settle(&self, what: &str) {
         let (_, since) = self.begin().await;
         self.app.settle().await;
-        let untold = self.untold(since).await;
+        let untold = self.untold(since, UNTOLD_BY_PIPELINE).await;
         assert!(untold.is_empty(), "the pipeline wrote after {what}, and told nobody: {untold:?}");
     }
 
@@ -159,6 +192,19 @@ async fn administration(walk: &mut Walk, teahouse: &Place) {
     let issuer =
         json!({ "name": "另一个", "url": "https://code.example.cn/v1/letters", "division": "420000" });
     walk.put(&admin, "/v1/issuers/{id}", &["other"], issuer).await;
+    walk.post(&admin, "/v1/issuers/{id}/disabling", &["other"], json!({})).await;
+    walk.post(&admin, "/v1/issuers/{id}/enabling", &["other"], json!({})).await;
+    walk.post(&admin, "/v1/issuers/{id}/disabling", &["other"], json!({})).await;
+    let now = walk.app.now();
+    let agreement = json!({
+        "own_division": "410000", "division": "420000", "url": "https://hubei.example.cn/v1/hand-overs",
+        "secret": "health-code", "route": "bilateral", "fields": ["relation", "date"], "alias_key": "henan-hubei",
+        "valid_from": now - TimeDelta::days(1), "valid_until": now + TimeDelta::days(20),
+        "legal_basis": "联防联控机制综发〔2020〕107号",
+    });
+    let chief = walk.app.staff(Role::Administrator, "100000").await;
+    walk.put(&chief, "/v1/agreements/{id}", &["henan-hubei"], agreement).await;
+    walk.post(&chief, "/v1/agreements/{id}/again", &["henan-hubei"], json!({})).await;
     let text =
         include_str!("../../../policies/baseline-1.toml").replace("id = \"baseline\"", "id = \"strict\"");
     walk.post(&admin, "/v1/rule-packs", &[], json!({ "text": text })).await;
@@ -234,6 +280,7 @@ async fn visitors(walk: &mut Walk, teahouse: &Place) {
         let near = Some(crate::support::people::near());
         walk.app.scan_from(number, teahouse, if far.is_some() { 0 } else { 170 }, far.or(near)).await;
     }
+    walk.app.scan(14, teahouse, 77).await;
     walk.settle("scans").await;
     let inspector = walk.staff(Role::Inspector).await;
     let alarms = inspector.get("/v1/alarms?state=open").await.expect(200);
@@ -278,17 +325,86 @@ async fn tracing(walk: &mut Walk) {
     let run = id(&run).to_owned();
     let exclusion = json!({ "visitor": walk.app.visitor(3).to_hex(), "reason": "隔壁包间" });
     walk.post(&investigator, "/v1/runs/{id}/exclusions", &[&run], exclusion).await;
+    let inclusion = json!({ "visitor": walk.app.visitor(3).to_hex(), "reason": "现场复核" });
+    walk.post(&investigator, "/v1/runs/{id}/inclusions", &[&run], inclusion).await;
+    let review = json!({ "visitor": walk.app.visitor(14).to_hex(), "to": "close", "reason": "现场核实" });
+    walk.post(&investigator, "/v1/runs/{id}/reviews", &[&run], review).await;
     walk.post(&investigator, "/v1/runs/{id}/proposal", &[&run], json!({})).await;
     walk.settle("a proposal").await;
+    let chief = walk.app.staff(Role::ChiefOfficer, "410100").await;
+    walk.post(&chief, "/v1/runs/{id}/lifts", &[&run], json!({ "reason": "省指挥部批准：同一场所" })).await;
     for _ in 0..2 {
         let officer = walk.app.staff(Role::ReleasingOfficer, "410100").await;
         let word = json!({ "legal_basis": "传染病防治法第三十九条" });
         walk.post(&officer, "/v1/runs/{id}/release", &[&run], word).await;
     }
     walk.settle("a release").await;
+    assert_eq!(walk.app.colour(2).await["colour"], "red", "the run was let go");
+    place(walk, &investigator, &case).await;
+    appeal(walk).await;
+    issuing_system(walk).await;
     let withdrawal = json!({ "reason": "实验室误报" });
     walk.post(&investigator, "/v1/cases/{id}/withdrawal", &[&case], withdrawal).await;
     walk.settle("a withdrawal").await;
+    // The issuing system fetches what it is told, and says so with its next question.
+    let pull = |after: i64| json!({ "type": "placecode.feed.v1", "after": after, "limit": 100 });
+    let first = walk.app.as_issuer("/v1/issuers/health-code/feed", &pull(0)).await.expect(200);
+    walk.signed("/v1/issuers/{issuer}/feed", pull(first["next"].as_i64().unwrap())).await;
+}
+
+/// Everybody of a run who was at one place is moved to a stronger class.
+async fn place(walk: &mut Walk, investigator: &Client, case: &str) {
+    let asked = json!({ "rule_pack": "baseline@1", "purpose": "流行病学调查" });
+    let run = walk.post(investigator, "/v1/cases/{id}/runs", &[case], asked).await;
+    walk.settle("another run").await;
+    let point = walk.app.number("select min(point_id) from trail_stays where point_id is not null").await;
+    let whole = json!({ "point": point, "to": "close", "authority": "河南省卫生健康委员会", "reason": "影响严重的场所" });
+    let authority = walk.app.staff(Role::PlaceAuthority, "410100").await;
+    walk.post(&authority, "/v1/runs/{id}/escalations", &[id(&run)], whole).await;
+}
+
+/// What somebody who was coloured says, and what an officer decides.
+async fn appeal(walk: &mut Walk) {
+    let person = walk.app.person(3).await;
+    let own = format!("select id from assignments where visitor = '{}'", walk.app.visitor(3).to_uuid());
+    let assignment = walk.app.rows(&own).await.remove(0);
+    let why = json!({ "reason": "not_there", "text": "我当时在家" });
+    let made = walk.post(&person, "/v1/me/assignments/{id}/appeals", &[id(&assignment)], why).await;
+    let officer = walk.app.staff(Role::ReleasingOfficer, "410100").await;
+    let decision = json!({ "decision": "granted", "reason": "经核实本人不在场" });
+    walk.post(&officer, "/v1/appeals/{id}/decision", &[id(&made)], decision).await;
+    walk.settle("a decision").await;
+    let stays = person.get("/v1/me/stays").await.expect(200);
+    let word = json!({ "said": "not_there" });
+    walk.post(&person, "/v1/me/stays/{scan}/correction", &[id(&stays[0])], word).await;
+    walk.settle("a visitor's correction").await;
+}
+
+/// What an issuing system says, and what an operator has it told.
+async fn issuing_system(walk: &mut Walk) {
+    let now = walk.app.now();
+    let person = walk.app.visitor(2).to_hex();
+    let fact = json!({ "id": Uuid::now_v7(), "visitor": person, "kind": "negative_test", "at": now });
+    walk.signed("/v1/issuers/{issuer}/facts", json!({ "type": "placecode.facts.v1", "facts": [fact] })).await;
+    let control = json!({
+        "type": "placecode.control.v1", "id": Uuid::now_v7(), "visitor": person, "division": "410000",
+        "until": now + TimeDelta::days(3),
+    });
+    walk.signed("/v1/issuers/{issuer}/controls", control).await;
+    walk.settle("facts").await;
+    let admin = walk.staff(Role::Administrator).await;
+    let letter = "select id from letters limit 1";
+    walk.app.tamper(&format!("update letters set state = 2 where id = ({letter})")).await;
+    let letter = walk.app.rows("select id from letters where state = 2").await.remove(0);
+    walk.post(&admin, "/v1/letters/dead/{id}/again", &[id(&letter)], json!({})).await;
+    walk.settle("a letter that is sent again").await;
+    walk.post(&admin, "/v1/issuers/{id}/reconciliations", &["health-code"], json!({})).await;
+    walk.settle("a comparison").await;
+    walk.post(&admin, "/v1/issuers/{id}/replay", &["health-code"], json!({})).await;
+    walk.settle("a replay").await;
+    let url = format!("http://{}/v1/letters", walk.app.issuer_address);
+    let pulls = json!({ "name": "健康码", "url": url, "division": "410000", "delivery": "pull" });
+    walk.put(&admin, "/v1/issuers/{id}", &["health-code"], pulls).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -303,7 +419,8 @@ async fn every_write_stands_in_the_log_in_the_transaction_that_did_it() {
     let trial = "/v1/rule-packs/trial";
     let writes = API.iter().filter(|route| matches!(route.0.as_str(), "POST" | "PUT" | "DELETE"));
     let missed: Vec<_> = writes
-        .filter(|(method, path, _)| *path != trial && !walk.done.contains(&(method.to_string(), *path)))
+        .filter(|(method, path, _)| *path != trial && !ELSEWHERE.contains(&(method.as_str(), *path)))
+        .filter(|(method, path, _)| !walk.done.contains(&(method.to_string(), *path)))
         .map(|(method, path, _)| format!("{method} {path}"))
         .collect();
     assert!(missed.is_empty(), "no walk through these writes, which may tell nobody: {missed:#?}");

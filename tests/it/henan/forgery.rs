@@ -25,6 +25,7 @@ async fn released(henan: &Henan) -> (String, String) {
     henan.app.pass(90);
     let case = henan.case_of(ILL).await;
     let run = henan.run(&case).await;
+    assert_eq!(henan.contacts(&run).await.len(), present().len());
     henan.app.release(&henan.investigator, &run).await;
     assert_eq!(henan.app.colour(1).await["colour"], "red");
     (case, run)

@@ -68,6 +68,11 @@ async fn an_invented_case_finds_everybody_alike_so_it_cannot_be_aimed() {
     assert_eq!(reasons, 5, "whoever is asked for a word sees who was left out, and why");
     let entry = "select count(*) from audit_entries where action = 'access.refused' and subject like 'POST /v1/runs/%/exclusions'";
     assert_eq!(app.number(entry).await, 2);
+    // Equals are kept equal: with the companions and the official left out it cannot even be proposed.
+    let said = henan.investigator.post(&format!("/v1/runs/{run}/proposal"), &json!({})).await.problem(422);
+    assert!(said.starts_with("reviews"), "{said}");
+    let force = format!("update runs set state = 5 where id = '{run}'");
+    app.sql(&force).await.expect_err("nor does the owner of the tables let it go");
     henan.all_are_green().await;
     henan.the_log_is_whole();
 }

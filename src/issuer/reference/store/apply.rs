@@ -195,7 +195,8 @@ fn letter_row(visitor: Uuid, letter: &Letter, result: Outcome, now: DateTime<Utc
 }
 
 fn assignment_row(visitor: Uuid, letter: &Letter, standing: &Standing, now: DateTime<Utc>) -> AssignmentRow {
-    let mut words = Letter { colour: standing.colour, ..letter.clone() };
+    // As it was written: the weakest colour stands beside it, since an older letter may name it later.
+    let mut words = letter.clone();
     let ended = standing.ending != Ending::Open;
     if ended {
         // Nobody has a reason to read any more where this visitor was.

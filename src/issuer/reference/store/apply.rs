@@ -220,13 +220,12 @@ async fn keep(c: &mut AsyncPgConnection, changed: Changed<'_>, now: DateTime<Utc
     use assignments::{class, colour, ended_at, ending, expires_at, letter, letter_id, sequence, table};
     let mut rows = Vec::new();
     for ((visitor, id), (standing, words)) in changed {
-        match words {
-            Some(words) => rows.push(assignment_row(visitor, words, &standing, now)),
+        if let Some(words) = words {
+            rows.push(assignment_row(visitor, words, &standing, now));
+        } else {
             // An older letter named a weaker colour: the words are those that were known.
-            None => {
-                let weaker = colour.eq(standing.colour.number());
-                diesel::update(table.find((visitor, id))).set(weaker).execute(c).await?;
-            }
+            let weaker = colour.eq(standing.colour.number());
+            diesel::update(table.find((visitor, id))).set(weaker).execute(c).await?;
         }
     }
     diesel::insert_into(table)

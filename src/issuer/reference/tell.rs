@@ -141,10 +141,8 @@ async fn post(platform: &Platform, part: &[Waiting], now: DateTime<Utc>) -> Outc
         StatusCode::OK if taken.is_some_and(|taken| taken.accepted + taken.known == part.len()) => {
             Outcome::Taken
         }
-        // What is wrong with the message, and not with who sends it, where, or when.
-        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
-            Outcome::Refused
-        }
+        // What is wrong with a fact, and not with who sends it, where, or in which form.
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Refused,
         status => {
             tracing::warn!(status = status.as_u16(), "facts were not taken");
             Outcome::Later

@@ -73,11 +73,11 @@ async fn what_was_not_answered_is_sent_again_later_and_known_by_its_id() {
     assert_eq!(platform.read("v1/summary").await["facts"], json!({ "waiting": 0, "refused": 0 }));
     let expected = Visitor::of(platform.keys.visitor_key().bytes(), IdentityKind::Other, "PERSON-1").to_hex();
     assert!(receiver.state().facts.values().any(|fact| fact["visitor"] == expected));
-    // Nobody is there at all.
+    // The service is away again.
     let discharge = json!({ "id": Uuid::now_v7(), "kind": 10, "number": NUMBER, "at": platform.clock.now() });
     let (status, _) = hand_in(&platform, "v1/discharges", &json!({ "discharges": [discharge] })).await;
     assert_eq!(status, 200);
-    receiver.stop().await;
+    receiver.state().breaks = Some(503);
     assert_eq!(platform.server().tell().await.unwrap(), 0);
     assert_eq!(platform.read("v1/summary").await["facts"]["waiting"], 1);
 }

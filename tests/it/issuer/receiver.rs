@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use placecode::clock::Clock;
 use placecode::domain::letter::Letter;
@@ -37,7 +36,6 @@ pub(crate) struct State {
 pub(crate) struct Receiver {
     pub(crate) url: Url,
     state: Arc<Mutex<State>>,
-    handle: ServerHandle,
 }
 
 /// A platform and the service that it talks to, with one clock.
@@ -74,18 +72,12 @@ impl Receiver {
             .bind("127.0.0.1:0")
             .unwrap();
         let url = format!("http://{}/", server.addrs()[0]).parse().unwrap();
-        let server = server.run();
-        let handle = server.handle();
-        drop(tokio::spawn(server));
-        Self { url, state, handle }
+        drop(tokio::spawn(server.run()));
+        Self { url, state }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) async fn stop(&self) {
-        self.handle.stop(false).await;
     }
 }
 

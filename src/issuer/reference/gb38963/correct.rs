@@ -47,9 +47,14 @@ async fn object(caller: Caller, data: Objection, platform: &Platform) -> Result<
     let Some(assignment) = data.assignment_id else {
         return Ok(json!({ "correctionId": Value::Null, "appeals": appeals(&code) }));
     };
+    let mut letters = code.open.iter().map(|one| &one.letter).chain(code.past.iter().map(|one| &one.letter));
+    let link = letters.find(|letter| letter.assignment == assignment).map(|letter| &letter.appeal_url);
     let row = sealed_row(visitor, assignment, text, platform)?;
-    match platform.store.keep_correction(&row).await? {
-        Kept::Yes => {}
+    let kept = match platform.store.keep_correction(&row).await? {
+        Kept::Yes => Some(row.id),
+        // A ground that no assignment of the service gives, such as a measure of this platform's own: whoever is coloured
+        // by it is shown the way to appeal all the same.
+        Kept::Unknown if link.is_some() => None,
         Kept::Unknown => {
             let why = "nothing of this id is known about this person; ask without `assignmentId` for what there is to \
                        appeal against";
@@ -59,12 +64,9 @@ async fn object(caller: Caller, data: Objection, platform: &Platform) -> Result<
             let why = "this was objected to often enough here; use the link to the appeal";
             return Err(Refusal::new(ReturnCode::Share, why));
         }
-    }
-    let letters = code.open.iter().map(|one| &one.letter).chain(code.past.iter().map(|one| &one.letter));
-    let link =
-        letters.into_iter().find(|letter| letter.assignment == assignment).map(|letter| &letter.appeal_url);
+    };
     Ok(json!({
-        "correctionId": row.id,
+        "correctionId": kept,
         "assignmentId": assignment,
         "appealUrl": link,
         "askedAt": row.asked_at,

@@ -66,10 +66,10 @@ async fn keep(caller: Caller, data: Itinerary, platform: &Platform) -> Result<Va
     }
     let visitor = caller.person(data.person, platform)?;
     if let Some(id) = data.withdraw {
-        return match platform.store.drop_journeys(visitor, id).await? {
-            true => Ok(json!({ "itineraryId": id, "withdrawn": true })),
-            false => Err(Refusal::new(ReturnCode::Unknown, "this person has declared nothing under this id")),
-        };
+        if platform.store.drop_journeys(visitor, id).await? {
+            return Ok(json!({ "itineraryId": id, "withdrawn": true }));
+        }
+        return Err(Refusal::new(ReturnCode::Unknown, "this person has declared nothing under this id"));
     }
     let now = platform.clock.now();
     let plain = serde_json::to_vec(&data.journeys).unwrap_or_default();

@@ -195,7 +195,8 @@ fn letter_row(visitor: Uuid, letter: &Letter, result: Outcome, now: DateTime<Utc
 }
 
 fn assignment_row(visitor: Uuid, letter: &Letter, standing: &Standing, now: DateTime<Utc>) -> AssignmentRow {
-    let mut words = Letter { colour: standing.colour, ..letter.clone() };
+    // As it was written: the weakest colour stands beside it, since an older letter may name it later.
+    let mut words = letter.clone();
     let ended = standing.ending != Ending::Open;
     if ended {
         // Nobody has a reason to read any more where this visitor was.
@@ -219,13 +220,12 @@ async fn keep(c: &mut AsyncPgConnection, changed: Changed<'_>, now: DateTime<Utc
     use assignments::{class, colour, ended_at, ending, expires_at, letter, letter_id, sequence, table};
     let mut rows = Vec::new();
     for ((visitor, id), (standing, words)) in changed {
-        match words {
-            Some(words) => rows.push(assignment_row(visitor, words, &standing, now)),
+        if let Some(words) = words {
+            rows.push(assignment_row(visitor, words, &standing, now));
+        } else {
             // An older letter named a weaker colour: the words are those that were known.
-            None => {
-                let weaker = colour.eq(standing.colour.number());
-                diesel::update(table.find((visitor, id))).set(weaker).execute(c).await?;
-            }
+            let weaker = colour.eq(standing.colour.number());
+            diesel::update(table.find((visitor, id))).set(weaker).execute(c).await?;
         }
     }
     diesel::insert_into(table)

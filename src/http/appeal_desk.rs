@@ -329,6 +329,9 @@ pub async fn decide(
     let reason = text("reason", &form.reason, 3, 500)?;
     let officer = actor.person()?;
     let (row, _) = permitted(web, conn, actor, id).await?;
+    if row.decided_at.is_some() {
+        return Err(ApiError::Conflict("this appeal was decided already"));
+    }
     if appeals::had_a_hand(conn, row.assignment_id, officer).await? {
         actor.refused(web, &format!("appeal {id}")).await?;
         return Err(ApiError::Forbidden(

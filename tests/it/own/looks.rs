@@ -56,7 +56,7 @@ async fn each_endpoint_that_needs_a_purpose_leaves_a_look() {
         let address =
             address.replace("{file}", if path.contains("evidence/") { &appeal } else { "contacts.csv" });
         let before = (told(&of_case).await.len(), told(&contact).await.len());
-        let answer = chief.get(&format!("{address}?purpose=核对")).await;
+        let answer = chief.get(&format!("{address}?purpose=核对名单")).await;
         assert!(matches!(answer.status, 200 | 404), "{path}: {} {}", answer.status, answer.text);
         let after = (told(&of_case).await.len(), told(&contact).await.len());
         assert!(after.0 > before.0, "{path}: the person of the case is told");
@@ -91,7 +91,7 @@ async fn each_endpoint_that_needs_a_purpose_leaves_a_look() {
     }
     let looks = contact.get("/v1/me/looks").await.expect(200);
     for look in looks.as_array().unwrap() {
-        assert_eq!((&look["division"], &look["purpose"]), (&json!("410100"), &json!("核对")), "{look}");
+        assert_eq!((&look["division"], &look["purpose"]), (&json!("410100"), &json!("核对名单")), "{look}");
         assert_eq!(look["authority"], "郑州市疾病预防控制中心");
         assert!(look["role"].is_string() && look["at"].is_string());
     }

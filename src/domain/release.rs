@@ -41,10 +41,8 @@ pub struct Proposal {
     pub changed: i64,
     /// How many contacts have a colour, by the rules or after the reviews.
     pub coloured: i64,
-    /// Whether the pack asks for an officer above, for a class that is proposed.
-    pub pack_asks_chief: bool,
-    /// Whether somebody has escalated a whole place.
-    pub is_escalated: bool,
+    /// What asks for a chief whatever the numbers are: the pack, for a class that is proposed, or an escalation.
+    pub asked: Vec<ChiefBecause>,
     /// How many contacts were reviewed unlike their equals.
     pub unequal: i64,
     /// How many contacts are something else than was computed or reviewed.
@@ -132,13 +130,9 @@ impl Proposal {
     /// Why it takes a chief; nothing where it takes none.
     pub fn chief_because(&self, limits: &Limits) -> Vec<ChiefBecause> {
         let by_hand = self.changed > CHANGED_MAX && self.changed * CHANGED_SHARE > self.coloured;
-        let reasons = [
-            (self.people > limits.cap, ChiefBecause::Size),
-            (by_hand, ChiefBecause::Reviews),
-            (self.pack_asks_chief, ChiefBecause::Pack),
-            (self.is_escalated, ChiefBecause::Escalation),
-        ];
-        reasons.into_iter().filter(|(applies, _)| *applies).map(|(_, why)| why).collect()
+        let size = (self.people > limits.cap).then_some(ChiefBecause::Size);
+        let reviews = by_hand.then_some(ChiefBecause::Reviews);
+        size.into_iter().chain(reviews).chain(self.asked.iter().copied()).collect()
     }
 
     /// Whether an officer must confirm how many people it colours.
@@ -229,8 +223,9 @@ mod tests {
         let because = |run: Proposal| run.chief_because(&LIMITS);
         assert_eq!(because(Proposal { people: 500, ..ready() }), []);
         assert_eq!(because(Proposal { people: 501, ..ready() }), [ChiefBecause::Size]);
-        assert_eq!(because(Proposal { pack_asks_chief: true, ..ready() }), [ChiefBecause::Pack]);
-        assert_eq!(because(Proposal { is_escalated: true, ..ready() }), [ChiefBecause::Escalation]);
+        for why in [ChiefBecause::Pack, ChiefBecause::Escalation] {
+            assert_eq!(because(Proposal { asked: vec![why], ..ready() }), [why]);
+        }
         for (changed, coloured, asks) in [(3, 3, false), (4, 20, false), (4, 19, true), (5, 24, true)] {
             assert_eq!(
                 because(Proposal { changed, coloured, ..ready() }).is_empty(),

@@ -1,3 +1,5 @@
+//! Reviews: alike and unlike, moved alone and moved with a place.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -10,16 +10,18 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use uuid::Uuid;
 
 use super::auth::{Actor, Staff};
-use super::cases::{Purpose, look};
+use super::cases::{Looked, Purpose, look_at};
 use super::error::ApiError;
 use super::permissions::SeeCases;
 use super::web::{Web, next_page};
 use super::write::transaction;
 use crate::domain::assignment::{AssignmentState, EventKind};
 use crate::domain::ending::FactKind;
+use crate::domain::looking::LookKind;
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::venue::Division;
+use crate::domain::visitor::Visitor;
 use crate::store::assignments::{self, AssignmentRow};
 use crate::store::lives::{self, EventRow, OverduePage, OverdueRow};
 use crate::store::{StoreError, access, cases, decisions};
@@ -214,7 +216,13 @@ async fn life(
     row: &AssignmentRow,
     purpose: &str,
 ) -> Result<Assignment, ApiError> {
-    look::<SeeCases>(web, conn, actor, row.case_id, Some(row.run_id), purpose).await?;
+    let looked = Looked {
+        case: row.case_id,
+        run: Some(row.run_id),
+        visitor: Some(Visitor::from_uuid(row.visitor)),
+        kind: LookKind::Assignment,
+    };
+    look_at::<SeeCases>(web, conn, actor, looked, purpose).await?;
     let case = cases::find(conn, row.case_id).await?.ok_or(ApiError::NotFound("case"))?;
     let words = decisions::releases(conn, row.run_id).await?;
     let officers: Vec<Uuid> = words.iter().map(|word| word.officer_id).collect();

@@ -136,7 +136,7 @@ async fn take(
     if accepted > 0 {
         let act = audit::Act {
             actor: issuer,
-            action: "facts.told",
+            action: "facts.taken",
             subject: format!("issuer {issuer}"),
             detail: serde_json::json!({ "accepted": accepted, "known": known }),
         };

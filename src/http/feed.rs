@@ -17,7 +17,7 @@ use crate::domain::webhook::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use crate::store::decisions::{self, EMERGENCY_STOP};
 use crate::store::feed::{self, Cursor, PlacedLetter};
 use crate::store::letters::IssuerRow;
-use crate::store::{assignments, audit};
+use crate::store::{assignments, audit, outbox};
 
 /// The only type of request.
 const FEED: &str = "placecode.feed.v1";
@@ -140,6 +140,7 @@ async fn deliver(
     let actor = format!("issuer:{}", issuer.id);
     let taken = feed::settle(conn, &issuer.id, from, until, now).await?;
     let shown: Vec<Uuid> = taken.iter().filter(|one| one.assigns).map(|one| one.assignment_id).collect();
+    outbox::hold_assignments(conn, &shown).await?;
     assignments::advance(conn, &shown, AssignmentState::Delivered, &actor, &issuer.id, now).await?;
     let detail = serde_json::json!({ "after": from, "until": until, "count": taken.len() });
     let subject = format!("issuer {}", issuer.id);

@@ -142,6 +142,7 @@ async fn end_assignments(
         for row in &over {
             by_case.entry(row.case_id).or_default().push(row.id);
         }
+        let mut acts = Vec::new();
         for (case_id, ids) in by_case {
             let ended =
                 assignments::advance(conn, &ids, AssignmentState::Expired, ACTOR, "its days are over", now)
@@ -149,7 +150,18 @@ async fn end_assignments(
             let authority = cases::find(conn, case_id).await?.map(|case| case.authority).unwrap_or_default();
             let note =
                 Note { kind: LetterKind::Expired, authority: &authority, legal_basis: "its days are over" };
-            post(app, conn, &ended, &note, now).await?;
+            let letters = post(app, conn, &ended, &note, now).await?;
+            let act = audit::Act {
+                actor: ACTOR,
+                action: "assignments.expired",
+                subject: format!("case {case_id}"),
+                detail: serde_json::json!({ "count": ended.len(), "letters": letters }),
+            };
+            acts.push(act);
+        }
+        // The head of the chain is locked last.
+        for act in acts {
+            audit::append(conn, act, now).await?;
         }
         Ok(over.len())
     })

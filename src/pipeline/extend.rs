@@ -11,14 +11,15 @@ use crate::app::App;
 use crate::domain::assignment::AssignmentState;
 use crate::domain::letter::LetterKind;
 use crate::store::runs::RunRow;
-use crate::store::{assignments, audit, cases, decisions, grounds};
+use crate::store::{assignments, cases, decisions, grounds};
 
 /// What is told of an open assignment that makes room for a stronger proposal.
 const REPLACED: &str = "a later run decides anew";
 
 /// In the transaction that lets a run go, before its proposals are read: extends what is open and was exposed later,
 /// makes room where the run gives a stronger colour, and turns aside the proposals that would be a second assignment,
-/// or give again what has ended for the same exposure. Returns how many were extended.
+/// or give again what has ended for the same exposure. Returns how many were extended, for the entry that the release
+/// writes into the audit log.
 pub async fn step_in_release(
     app: &App,
     conn: &mut AsyncPgConnection,
@@ -43,13 +44,6 @@ pub async fn step_in_release(
     }
     let reason = "exposed again, as a later run found";
     let extended = assignments::extend(conn, run.id, ACTOR, reason, now).await?;
-    let letters = post(app, conn, &extended, &note(LetterKind::Extended), now).await?;
-    if !extended.is_empty() || !gone.is_empty() {
-        let detail =
-            serde_json::json!({ "extended": extended.len(), "replaced": gone.len(), "letters": letters });
-        let subject = format!("run {}", run.id);
-        let act = audit::Act { actor: ACTOR, action: "assignments.extended", subject, detail };
-        audit::append(conn, act, now).await?;
-    }
+    post(app, conn, &extended, &note(LetterKind::Extended), now).await?;
     Ok(extended.len())
 }

@@ -39,41 +39,55 @@ pub async fn post(
     note: &Note<'_>,
     now: DateTime<Utc>,
 ) -> Result<usize, StoreError> {
-    let issuers = letters::issuers(conn).await?;
-    post_to(app, conn, &issuers, assignments, note, now).await
-}
-
-/// The same to some of the issuing systems only.
-pub async fn post_to(
-    app: &App,
-    conn: &mut AsyncPgConnection,
-    issuers: &[IssuerRow],
-    assignments: &[Uuid],
-    note: &Note<'_>,
-    now: DateTime<Utc>,
-) -> Result<usize, StoreError> {
     if assignments.is_empty() {
         return Ok(0);
     }
     let rows = assignments::by_ids(conn, assignments).await?;
-    let mut places: BTreeMap<Uuid, Vec<LetterExposure>> = BTreeMap::new();
-    for place in letters::places(conn, assignments).await? {
-        let (from, until) = slot(place.from_at, place.until_at);
-        let name = format!("{} · {}", place.venue_name, place.point_name);
-        places.entry(place.assignment_id).or_default().push(LetterExposure { place: name, from, until });
-    }
     let rules = Rules::of(conn, &rows).await?;
     let rows = match note.kind {
         LetterKind::Assigned | LetterKind::Extended => begin_reviews(app, conn, rows, &rules, now).await?,
         _ => rows,
     };
+    let issuers = letters::issuers(conn).await?;
+    write(app, conn, &issuers, (&rows, &rules), note, now).await
+}
+
+/// The same to one issuing system that is told again how things stand: nothing begins with these letters.
+pub async fn post_to(
+    app: &App,
+    conn: &mut AsyncPgConnection,
+    issuer: &IssuerRow,
+    assignments: &[Uuid],
+    note: &Note<'_>,
+    now: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    let rows = assignments::by_ids(conn, assignments).await?;
+    let rules = Rules::of(conn, &rows).await?;
+    write(app, conn, std::slice::from_ref(issuer), (&rows, &rules), note, now).await
+}
+
+async fn write(
+    app: &App,
+    conn: &mut AsyncPgConnection,
+    issuers: &[IssuerRow],
+    (rows, rules): (&[AssignmentRow], &Rules),
+    note: &Note<'_>,
+    now: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let mut places: BTreeMap<Uuid, Vec<LetterExposure>> = BTreeMap::new();
+    for place in letters::places(conn, &ids).await? {
+        let (from, until) = slot(place.from_at, place.until_at);
+        let name = format!("{} · {}", place.venue_name, place.point_name);
+        places.entry(place.assignment_id).or_default().push(LetterExposure { place: name, from, until });
+    }
     let appeal_url = app.config.public_url.join("me/appeals").map(String::from).unwrap_or_default();
     let mut count = 0;
     for issuer in issuers {
         let territory = division(&issuer.division)?;
         let scheme = Scheme::from_number(issuer.scheme).ok_or(StoreError::Corrupt("issuers"))?;
         let mut outgoing = Vec::new();
-        for row in &rows {
+        for row in rows {
             if territory.covers(&division(&row.division)?) {
                 let exposures = places.get(&row.id).cloned().unwrap_or_default();
                 let end = rules.end_of(row);

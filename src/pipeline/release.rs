@@ -137,7 +137,6 @@ async fn record(
             "hour": { "released_before": proposal.last_hour, "at_most": limits.block_hour },
             "lifted": lift.map(|lift| lift.reason),
             "changed_by_hand": proposal.changed,
-            "escalated": proposal.is_escalated,
         }),
         at: now,
     })

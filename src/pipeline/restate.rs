@@ -43,7 +43,7 @@ pub(super) async fn restate(
         let state = AssignmentState::from_number(state).ok_or(StoreError::Corrupt("assignments"))?;
         let Some(kind) = kind_of(state) else { continue };
         let note = Note { kind, authority, legal_basis };
-        letters += post_to(app, conn, std::slice::from_ref(issuer), &ids, &note, now).await?;
+        letters += post_to(app, conn, issuer, &ids, &note, now).await?;
     }
     Ok(letters)
 }

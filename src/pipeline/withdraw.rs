@@ -45,6 +45,7 @@ async fn undo(app: &App, conn: &mut AsyncPgConnection, undoing: &undoings::Undoi
     let living = grounds::fallen_with(conn, undoing.run_id).await?;
     let counts = take_back(app, conn, &living, &case.authority, &undoing.reason).await?;
     hand_overs::take_back_of_run(conn, undoing.run_id, app.clock.now()).await?;
+    grounds::judge_extended(conn, undoing.run_id, app.clock.now()).await?;
     undoings::done(conn, undoing.run_id, app.clock.now()).await?;
     note(app, conn, "run.undone", format!("run {}", undoing.run_id), counts).await
 }

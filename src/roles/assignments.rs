@@ -22,6 +22,7 @@ use super::terminal::{grouped, remark, say};
 use crate::clock::Clock;
 use crate::domain::access::Role;
 use crate::domain::life::{Exported, standing};
+use crate::domain::looking::LookKind;
 use crate::domain::numbered::Numbered;
 use crate::domain::venue::Division;
 use crate::store::access::{self, StaffRow};
@@ -216,6 +217,9 @@ async fn note(
             role,
             purpose: purpose.to_owned(),
             at: now,
+            kind: LookKind::Report.number(),
+            division: Some(division.to_string()),
+            visitor: None,
         };
         looks::insert(conn, &look).await?;
         runs.push(run_id);

@@ -1,8 +1,9 @@
 //! What an assignment rests on beside its own run: other runs of its case, and what became of earlier assignments.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{SmallInt, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -99,4 +100,52 @@ pub async fn fallen_with(
     .await?;
     let ids: Vec<Uuid> = ids.into_iter().map(|row| row.id).collect();
     super::assignments::by_ids(conn, &ids).await
+}
+
+/// Until when the runs that stand carry an open assignment that was extended.
+#[derive(Debug, Clone, Copy, QueryableByName)]
+pub struct Carried {
+    /// Which assignment.
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    /// Until when; earlier than its row says, which never becomes shorter.
+    #[diesel(sql_type = Timestamptz)]
+    pub until: DateTime<Utc>,
+}
+
+/// Of these assignments those whose extension rests on nothing any more, because the run that gave it was undone: until
+/// when the runs that stand carry each.
+pub async fn carried(conn: &mut AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<Carried>, StoreError> {
+    Ok(sql_query(
+        "select q.id, q.until from (
+             select a.id, a.expires_at, max(c.last_at + (f.expires_at - f.last_exposure_at)) as until
+             from assignments a
+             join assignment_events f on f.assignment_id = a.id and f.seq = 1
+             join runs r on r.case_id = a.case_id and r.state = 5
+             join contacts c on c.run_id = r.id and c.visitor = a.visitor and c.class = a.class
+                  and c.colour >= a.colour and c.excluded_at is null
+             where a.id = any($1) and a.state in (1, 2) and a.days_from_release is null
+               and exists (select 1 from assignment_events e where e.assignment_id = a.id and e.kind = 3)
+               and not exists (select 1 from undoings n where n.run_id = r.id)
+             group by a.id, a.expires_at) q
+         where q.until < q.expires_at",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(conn)
+    .await?)
+}
+
+/// Has every open assignment of a run's case judged that was extended, since the run is undone.
+pub async fn judge_extended(
+    conn: &mut AsyncPgConnection,
+    run_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let query = sql_query(
+        "update assignments a set judge_at = $2 from runs r
+         where r.id = $1 and a.case_id = r.case_id and a.state in (1, 2)
+           and exists (select 1 from assignment_events e where e.assignment_id = a.id and e.kind = 3)",
+    );
+    query.bind::<SqlUuid, _>(run_id).bind::<Timestamptz, _>(now).execute(conn).await?;
+    Ok(())
 }

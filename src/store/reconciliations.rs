@@ -181,7 +181,7 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<ReconciliationRow>, StoreError> {
     let sql = format!(
-        "select {COLUMNS} from reconciliations r where issuer_id = $1 order by asked_at desc limit $2"
+        "select {COLUMNS} from reconciliations r where issuer_id = $1 order by asked_at desc, id desc limit $2"
     );
     Ok(sql_query(sql).bind::<Text, _>(issuer_id).bind::<BigInt, _>(limit).load(conn).await?)
 }
@@ -189,7 +189,7 @@ pub async fn list(
 /// The newest comparison with each issuing system.
 pub async fn newest(conn: &mut AsyncPgConnection) -> Result<Vec<ReconciliationRow>, StoreError> {
     let sql = format!(
-        "select distinct on (issuer_id) {COLUMNS} from reconciliations r order by issuer_id, asked_at desc"
+        "select distinct on (issuer_id) {COLUMNS} from reconciliations r order by issuer_id, asked_at desc, id desc"
     );
     Ok(sql_query(sql).load(conn).await?)
 }

@@ -7,14 +7,14 @@ use diesel::sql_types::{BigInt, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid}
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
+use super::runs::{self, RunRow};
 use super::schema::{release_lifts, release_records};
-use super::{StoreError, decisions, reviews, runs};
+use super::{StoreError, decisions, reviews};
 use crate::domain::assignment::AssignmentState;
 use crate::domain::numbered::Numbered;
-use crate::domain::release::{Proposal, Word};
+use crate::domain::release::{ChiefBecause, Proposal, Word};
 use crate::domain::review::Grade;
 use crate::domain::rule_pack::{Colour, RulePack};
-use crate::store::runs::RunRow;
 
 /// How many runs with words are looked at for one that may go out; the others wait for the next step.
 const LOOKED_AT_MAX: i64 = 200;
@@ -33,11 +33,12 @@ pub async fn with_words(conn: &mut AsyncPgConnection) -> Result<Vec<Uuid>, Store
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// A proposed run that is not to be undone, held until the transaction ends; `None` when it is not or somebody holds it.
+/// A proposed run that is not to be undone, of a case that stands, held until the transaction ends; `None` when it is not or somebody holds it.
 pub async fn take(conn: &mut AsyncPgConnection, id: Uuid) -> Result<Option<RunRow>, StoreError> {
     let row: Option<Id> = sql_query(
         "select r.id from runs r
          where r.id = $1 and r.state = 4 and not exists (select 1 from undoings u where u.run_id = r.id)
+           and not exists (select 1 from cases c where c.id = r.case_id and c.withdrawn_at is not null)
          for update of r skip locked",
     )
     .bind::<SqlUuid, _>(id)
@@ -70,6 +71,9 @@ pub async fn proposal(
         let mut rules = pack.classes.iter().filter(|rule| rule.release.as_ref().is_some_and(|who| who.chief));
         rules.any(|rule| Grade::from(rule).name() == count.grade.name())
     };
+    let by_pack = counts.iter().any(asks_chief).then_some(ChiefBecause::Pack);
+    let is_escalated = !reviews::escalations(conn, run.id).await?.is_empty();
+    let asked = by_pack.into_iter().chain(is_escalated.then_some(ChiefBecause::Escalation)).collect();
     Ok(Proposal {
         people: counts.iter().map(|count| count.people).sum(),
         red: counts.iter().filter(|count| count.grade.colour == Colour::Red).map(|count| count.people).sum(),
@@ -77,8 +81,7 @@ pub async fn proposal(
         barred: barred(conn, run).await?,
         changed,
         coloured,
-        pack_asks_chief: counts.iter().any(asks_chief),
-        is_escalated: !reviews::escalations(conn, run.id).await?.is_empty(),
+        asked,
         unequal: reviews::unequal_in(conn, run.id).await?,
         altered: reviews::altered_in(conn, run.id).await?,
         last_hour: last_hour(conn, division, now).await?,

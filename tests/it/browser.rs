@@ -42,6 +42,7 @@ async fn tell(test: &TestApp, chromium: &Chromium) {
         ("chen", Role::Investigator, "410100"),
         ("liu", Role::ReleasingOfficer, "410100"),
         ("sun", Role::ChiefOfficer, "410100"),
+        ("zhou", Role::ReleasingOfficer, "410100"),
         ("qian", Role::Auditor, "410000"),
     ] {
         account(test, &hash, login, role, division).await;
@@ -58,6 +59,7 @@ async fn tell(test: &TestApp, chromium: &Chromium) {
     case(test, chromium).await;
     release(test, chromium).await;
     colour(test, chromium).await;
+    appeal(test, chromium).await;
     sign_in(test, chromium, "qian", "/audit").await;
     chromium.shoot("audit").await;
     chromium.open(&at(test, "/nowhere")).await;
@@ -197,6 +199,33 @@ async fn colour(test: &TestApp, chromium: &Chromium) {
     chromium.shoot("looks").await;
 }
 
+/// The other citizen reads why, and appeals with some words; an officer who had no hand in it grants it.
+async fn appeal(test: &TestApp, chromium: &Chromium) {
+    chromium.open(&at(test, "/me/assignments")).await;
+    chromium.press(".cards p a").await;
+    chromium.wait_for("传染病防治法").await;
+    chromium.shoot("why").await;
+    chromium.press("a.button[href^='/me/appeals/']").await;
+    chromium.fill(&[("reason", "wrong_time"), ("text", "我十点前已离开")]).await;
+    chromium.shoot("appeal").await;
+    chromium.press("form[action^='/me/appeals/'] button").await;
+    chromium.wait_for("将于此前答复").await;
+    chromium.shoot("appeal-waiting").await;
+    sign_in(test, chromium, "zhou", "/appeals").await;
+    chromium.fill(&[("purpose", "复核申诉")]).await;
+    chromium.shoot("appeals").await;
+    chromium.press("form[action^='/appeals/'] button").await;
+    chromium.wait_for("我十点前已离开").await;
+    chromium.fill(&[("reason", "监控录像证实")]).await;
+    chromium.shoot("appeal-decision").await;
+    chromium.press("button[value=granted]").await;
+    wait_without_reload(chromium, "没有待处理的申诉").await;
+    chromium.phone().await;
+    chromium.open(&at(test, "/me/assignments")).await;
+    chromium.wait_for("已结束").await;
+    chromium.shoot("appeal-granted").await;
+}
+
 async fn sign_in(test: &TestApp, chromium: &Chromium, login: &str, path: &str) {
     chromium.desk().await;
     chromium.open(&at(test, path)).await;
@@ -226,6 +255,7 @@ async fn account(test: &TestApp, hash: &str, login: &str, role: Role, division: 
             "chen" => "陈流调",
             "liu" => "刘科长",
             "sun" => "孙主任",
+            "zhou" => "周科长",
             _ => "钱审计",
         }
         .to_owned(),

@@ -136,7 +136,9 @@ async fn only_the_system_itself_takes_its_letters_and_the_answer_proves_who_gave
     let timestamp = header(TIMESTAMP_HEADER).parse().unwrap();
     let headers = Headers { id: header(ID_HEADER), timestamp, signatures: header(SIGNATURE_HEADER) };
     assert_eq!(key.verify(&headers, answer.text.as_bytes(), app.now()), Ok(()));
-    assert!(key.verify(&headers, answer.text.replace("yellow", "red").as_bytes(), app.now()).is_err());
+    assert!(
+        key.verify(&headers, answer.text.replace("assigned", "withdrawn").as_bytes(), app.now()).is_err()
+    );
     assert!(Uuid::parse_str(headers.id).is_ok());
 }
 

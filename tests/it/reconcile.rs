@@ -6,7 +6,6 @@ mod mending;
 use placecode::domain::access::Role;
 use serde_json::{Value, json};
 
-use crate::feed::gather;
 use crate::support::TestApp;
 use crate::support::client::Client;
 use crate::support::platforms::PlatformDatabase;
@@ -23,7 +22,12 @@ struct Story {
 async fn story() -> Story {
     let app = TestApp::start().await;
     let teahouse = app.venue("老茶馆", "teahouse").await;
-    gather(&app, &teahouse).await;
+    for person in 1..=3 {
+        app.scan(person, &teahouse, 170).await;
+    }
+    // Person 4 comes late: too late to become red.
+    app.scan(4, &teahouse, 65).await;
+    app.settle().await;
     let investigator = app.staff(Role::Investigator, "410100").await;
     let case = app.case(&investigator, 1).await;
     let run = app.run(&investigator, &case).await["id"].as_str().unwrap().to_owned();

@@ -13,7 +13,7 @@ use crate::support::people::Place;
 
 const BASIS: &str = "传染病防治法第三十九条";
 
-/// Person 1 is a case, in a teahouse from 180 to 60 minutes ago; others came later, as the story tells.
+/// Person 1 is a case, in a teahouse from 180 to 60 minutes ago and in a library then; others came later, as the story tells.
 struct Story {
     app: TestApp,
     place: Place,
@@ -30,6 +30,8 @@ async fn story(flags: &[&str], people: &[(u32, i64)]) -> Story {
     for (number, ago) in people {
         app.scan(*number, &place, *ago).await;
     }
+    let library = app.venue("图书馆", "library").await;
+    app.scan(1, &library, 60).await;
     app.settle().await;
     let investigator = app.staff(Role::Investigator, "410100").await;
     let case = app.case(&investigator, 1).await;

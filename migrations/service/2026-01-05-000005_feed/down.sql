@@ -5,4 +5,3 @@ drop index assignments_to_reconcile;
 drop table feeds;
 drop index letters_by_position;
 alter table letters drop constraint letters_position_positive, drop column position;
-alter table issuers drop column if exists delivery;

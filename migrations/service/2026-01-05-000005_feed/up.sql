@@ -1,9 +1,5 @@
 -- How letters reach systems that cannot be called, and how both sides find out whether they hold the same.
 
-alter table issuers
-    -- 0: letters are sent to it; 1: it comes and takes them.
-    add column if not exists delivery smallint not null default 0 check (delivery between 0 and 1);
-
 -- Counts the letters to one issuing system, without a gap, in the order in which their transactions ended.
 alter table letters add column position bigint;
 update letters l set position = n.position

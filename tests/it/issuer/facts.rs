@@ -68,7 +68,8 @@ async fn what_was_not_answered_is_sent_again_later_and_known_by_its_id() {
     receiver.state().breaks = None;
     platform.clock.advance(TimeDelta::seconds(4));
     assert_eq!(platform.server().tell().await.unwrap(), 2);
-    assert_eq!((receiver.state().facts.len(), receiver.state().requests), (2, 2));
+    assert_eq!(receiver.state().facts.len(), 2);
+    assert_eq!(receiver.state().requests, 2);
     assert_eq!(platform.read("v1/summary").await["facts"], json!({ "waiting": 0, "refused": 0 }));
     let expected = Visitor::of(platform.keys.visitor_key().bytes(), IdentityKind::Other, "PERSON-1").to_hex();
     assert!(receiver.state().facts.values().any(|fact| fact["visitor"] == expected));

@@ -78,7 +78,8 @@ async fn each_ground_says_what_ends_it_who_looks_again_and_how_to_appeal() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_history_tells_every_change_and_what_was_taken_back_and_why() {
     let platform = Platform::start().await;
-    let cookie = platform.session(NUMBER).await;
+    // Nobody stays signed in for days.
+    let page = async |path: &str| platform.page(path, &platform.session(NUMBER).await).await.1;
     let assignment = Uuid::now_v7();
     let assigned = red(&platform, 1, assignment);
     let again =
@@ -86,13 +87,13 @@ async fn the_history_tells_every_change_and_what_was_taken_back_and_why() {
     platform.deliver(std::slice::from_ref(&assigned)).await;
     platform.clock.advance(TimeDelta::days(1));
     platform.deliver(&[again(LetterKind::Downgraded, Colour::Yellow, 2)]).await;
-    let (_, en) = platform.page("me?lang=en", &cookie).await;
+    let en = page("me?lang=en").await;
     holds(&en, &["Assigned: Red", "Changed: Red → Yellow", "11 Mar 2026, 12:00"]);
     platform.clock.advance(TimeDelta::days(1));
     let mut withdrawn = again(LetterKind::Withdrawn, Colour::Yellow, 3);
     withdrawn.legal_basis = "样本复核为阴性".to_owned();
     platform.deliver(&[withdrawn]).await;
-    let (_, zh) = platform.page("me", &cookie).await;
+    let zh = page("me").await;
     holds(&zh, &["绿码", "近期结束的记录", "已撤回，原因：样本复核为阴性", "2026年3月12日 12:00"]);
     let reference = assignment.to_string();
     holds(&zh, &[&reference, "对此判定提出申诉"]);
@@ -102,7 +103,7 @@ async fn the_history_tells_every_change_and_what_was_taken_back_and_why() {
     let stored = platform.rows("select letter from assignments").await;
     assert!(!stored[0].to_string().contains("星河商场"));
     platform.clock.advance(TimeDelta::days(15));
-    assert!(!platform.page("me", &cookie).await.1.contains(&assignment.to_string()));
+    assert!(!page("me").await.contains(&assignment.to_string()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

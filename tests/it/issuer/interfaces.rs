@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use placecode::domain::letter::LetterKind;
-use placecode::issuer::reference::gb38963::ReturnCode;
+use placecode::issuer::reference::gb38963::ReturnCode::{self, Document, Field, Permission};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -94,7 +94,6 @@ async fn people_declare_how_they_are_and_the_service_will_hear_it() {
     assert_eq!(facts, [json!({ "visitor": platform.visitor(NUMBER).to_uuid() })]);
     // Saying how one is colours nobody.
     assert_eq!(platform.code(platform.visitor(NUMBER)).await["colour"], "green");
-    use ReturnCode::{Document, Field, Permission};
     let with = |name: &str, value: Value| {
         let mut person = person();
         person[name] = value;

@@ -22,7 +22,8 @@ async fn letters_are_fetched_page_by_page_and_once() {
     let letters: Vec<_> = people.iter().map(letter).collect();
     receiver.state().letters = letters.clone();
     assert_eq!(platform.server().pull().await.unwrap(), 8);
-    assert_eq!((position(&platform).await, receiver.state().requests), (8, 3));
+    assert_eq!(position(&platform).await, 8);
+    assert_eq!(receiver.state().requests, 3);
     assert_eq!(platform.read("v1/summary").await["visitors"]["yellow"], 8);
     // After a fault it reads on where it was; what came by another way is known.
     platform.restart().await;
@@ -58,7 +59,7 @@ async fn only_the_services_own_answer_to_this_question_moves_anything() {
     assert_eq!(platform.server().pull().await.unwrap(), 1);
     assert_eq!((position(&platform).await, &platform.code(visitor).await["colour"]), (1, &"yellow".into()));
     receiver.stop().await;
-    assert!(platform.server().pull().await.unwrap_err().to_string().contains("no connection"));
+    assert!(platform.server().pull().await.is_err());
 }
 
 /// Two replicas read one feed: each page is applied by one of them, and the position never goes back.

@@ -41,7 +41,7 @@ async fn two_negative_tests_a_day_apart_end_yellow_and_the_life_tells_why() {
     app.settle().await;
     assert_eq!(Step::Conclude.take(&app.app).await.unwrap(), Outcome::Idle);
     assert_eq!((story.letters("ended").await, story.colour(3).await), (1, "green".to_owned()));
-    let audit = "select count(*) from audit_entries where action = 'assignments.concluded'";
+    let audit = "select count(*) from audit_entries where action = 'assignments.concluded' and detail like '%\"ended\":1%'";
     assert_eq!(app.number(audit).await, 1);
 }
 

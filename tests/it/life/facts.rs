@@ -40,7 +40,7 @@ async fn the_same_fact_is_told_once_and_another_under_its_number_is_refused() {
         assert!(app.sql(change).await.unwrap_err().contains("append-only"), "{change}");
     }
     // The audit log knows how many, and of nobody.
-    let told = app.rows("select subject, detail from audit_entries where action = 'facts.told'").await;
+    let told = app.rows("select subject, detail from audit_entries where action = 'facts.taken'").await;
     assert_eq!((told.len(), &told[0]["subject"]), (2, &json!("issuer health-code")));
     assert!(!format!("{told:?}").contains(&app.visitor(2).to_hex()));
 }

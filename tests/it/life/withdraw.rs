@@ -25,7 +25,7 @@ impl Life {
     async fn undo(&self, run: &str) {
         let sql = format!(
             "insert into undoings (run_id, reason, asked_by, asked_at)
-             select id, '更正', requested_by, now() from runs where id = '{run}'"
+             select id, '诊断更正', requested_by, now() from runs where id = '{run}'"
         );
         assert_eq!(self.app.sql(&sql).await, Ok(1));
         self.app.settle().await;
@@ -90,6 +90,27 @@ async fn undoing_a_follow_up_leaves_what_the_first_run_found() {
     story.undo(&next).await;
     assert_eq!((story.open().await, story.colour(4).await), (2, "green".to_owned()));
     assert_eq!((story.colour(2).await, story.colour(3).await), ("red".to_owned(), "yellow".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extension_ends_with_the_run_that_gave_it() {
+    let story = life(CHECK_INS, TESTS).await;
+    let app = &story.app;
+    story.released().await;
+    let first = "select extract(epoch from expires_at) from assignment_events where kind = 1 and colour = 2";
+    let first = app.number(first).await;
+    story.meet_again().await;
+    let second = story.released().await;
+    assert_eq!(story.letters("extended").await, 1);
+    story.undo(&second).await;
+    // The first run carries it for its own days, and not a minute longer.
+    assert_eq!((story.open().await, story.letters("withdrawn").await), (2, 0));
+    app.pass((first - app.now().timestamp()) / 60 - 1);
+    app.settle().await;
+    assert_eq!(story.colour(2).await, "red");
+    app.pass(2);
+    app.settle().await;
+    assert_eq!((story.colour(2).await, story.open().await), ("green".to_owned(), 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

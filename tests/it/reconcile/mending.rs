@@ -44,10 +44,11 @@ async fn what_somebody_deletes_there_is_told_again() {
 async fn what_somebody_alters_there_is_put_right() {
     let story = story().await;
     let before = story.colours().await;
-    let colour = "update assignments set colour = 2, letter = jsonb_set(letter, '{colour}', '\"red\"')
-                  where visitor = (select min(visitor::text)::uuid from assignments)";
+    assert_eq!(before, ["red", "red", "yellow"]);
+    let colour = "update assignments set colour = 2, letter = jsonb_set(letter, '{colour}', '\"red\"') where colour = 1";
     let other = "update assignments set expires_at = expires_at + interval '30 days'
-                 where visitor = (select max(visitor::text)::uuid from assignments)";
+                 where visitor = (select max(visitor::text)::uuid from assignments where letter ->> 'colour' = 'red'
+                                  and class = 0)";
     assert_eq!((story.theirs.sql(colour).await, story.theirs.sql(other).await), (1, 1));
     let result = story.compare().await;
     assert_eq!((&result["drift"], &result["mended"]), (&json!(2), &json!(2)), "{result}");

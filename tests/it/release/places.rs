@@ -14,13 +14,13 @@ fn whole(story: &Story, to: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_place_is_escalated_as_a_whole_and_takes_a_chief() {
     let story = story(&[], &[(2, 170), (3, 90), (4, 77)]).await;
-    let library = story.app.venue("图书馆", "library").await;
+    let shop = story.app.venue("书店", "shop").await;
     let (path, authority) = (story.path("/escalations"), story.officer(Role::PlaceAuthority).await);
     for role in [Role::Investigator, Role::ReleasingOfficer, Role::ChiefOfficer, Role::Administrator] {
         story.officer(role).await.post(&path, &whole(&story, "close")).await.problem(403);
     }
     let elsewhere =
-        json!({ "venue": library.venue, "to": "close", "authority": "省卫健委", "reason": "影响严重" });
+        json!({ "venue": shop.venue, "to": "close", "authority": "省卫健委", "reason": "影响严重" });
     authority.post(&path, &elsewhere).await.problem(409);
     authority.post(&path, &whole(&story, "red")).await.problem(422);
     for wrong in [

@@ -1,13 +1,15 @@
 //! Every setting: what it does, its unit, its default and its bounds.
 
-use std::convert::Infallible;
+mod font_file;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::FixedOffset;
 use url::Url;
+
+pub use font_file::FontFile;
 
 /// What the service and the pipeline are told at the start, by flag or by environment.
 #[derive(clap::Args, Clone, Debug)]
@@ -236,25 +238,6 @@ pub struct FairConfig {
     /// The same for everything else.
     #[arg(long, env, default_value = "30s", value_parser = humantime::parse_duration)]
     pub answer_timeout: Duration,
-}
-
-/// A file with a font, and which of its faces.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FontFile {
-    /// The file.
-    pub path: PathBuf,
-    /// The face, where the file is a collection; 0 where it is not.
-    pub index: u32,
-}
-
-impl FromStr for FontFile {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        let face = text.rsplit_once(':').and_then(|(path, index)| Some((path, index.parse().ok()?)));
-        let (path, index) = face.unwrap_or((text, 0));
-        Ok(Self { path: path.into(), index })
-    }
 }
 
 /// Settings that contradict each other.

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -45,7 +44,6 @@ struct Wrapper {
 pub struct Office {
     pub app: App,
     pub keys: IssuerKeys,
-    pub issuer_keys_file: PathBuf,
     /// The flags of every process of the service.
     pub flags: Vec<String>,
     address: SocketAddr,
@@ -102,7 +100,6 @@ impl Office {
         runs::load_pack(&mut conn, &RulePack::parse(text)?, text, now).await?;
         letters::upsert_issuer(&mut conn, &issuer(issuer_address, now)).await?;
         drop(conn);
-        let issuer_keys_file = file("issuer-keys.toml");
         let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
         let thread = Some(thread);
         let investigator = staff(&app, Role::Investigator).await?;
@@ -110,7 +107,6 @@ impl Office {
         Ok(Self {
             app,
             keys,
-            issuer_keys_file,
             flags,
             address,
             http,

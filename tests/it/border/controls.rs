@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use placecode::domain::letter::{ENVELOPE, Envelope, Letter, LetterKind};
 use placecode::domain::rule_pack::{Class, Colour, EndConditions};
+use placecode::domain::scheme::Scheme;
 use placecode::domain::webhook::SigningKey;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -121,6 +122,7 @@ async fn own_letter(
         class: Class::Close,
         rule: None,
         colour,
+        shown: Scheme::Three.shown(Class::Close, colour, None),
         rule_pack: "hubei-2020@1".to_owned(),
         division: "420100".to_owned(),
         authority: "武汉市疾病预防控制中心".to_owned(),

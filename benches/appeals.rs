@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use clap::Parser;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use placecode::app::App;
@@ -95,7 +95,7 @@ async fn measure(servers: &Servers, count: usize) {
     println!("{count} appeals, {CONNECTIONS} at once, {SCANS_PER_SEC} scans a second beside them");
 
     let bare = bare_inserts(&mut conn, 500).await;
-    println!("bare insert, fsynced, one after the other {:>9.0} a second", bare);
+    println!("bare insert, fsynced, one after the other {bare:>9.0} a second");
     let reads = count.min(3_000);
     let read = many(&house, reads, |house, nth| {
         let path = format!("/v1/me/appeals/{}", Uuid::nil());
@@ -196,7 +196,7 @@ async fn house(servers: &Servers, url: &str, count: usize, ended: watch::Receive
     let mut conn = app.store.conn().await.unwrap();
     let rows = own_assignments(&mut conn, count).await;
     drop(conn);
-    let expires_at = Utc::now() + TimeDelta::hours(12);
+    let expires_at = app.clock.now() + TimeDelta::hours(12);
     let person = |(assignment, visitor): (Uuid, Uuid)| {
         let visitor = Visitor::from_uuid(visitor);
         let token = VisitorToken { visitor, channel: "bench".into(), expires_at, colour: None };

@@ -4,7 +4,6 @@
 //! `cargo bench --bench letters -- --visitors 12200` sends 100,000 letters; docs/letters.md says what is compared.
 #![expect(
     unreachable_pub,
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
     reason = "a benchmark has no users, ends where it fails, and prints"
@@ -12,6 +11,9 @@
 
 #[path = "letters/harness.rs"]
 mod harness;
+#[path = "faults/process.rs"]
+#[expect(dead_code, reason = "the benchmark of faults uses the rest")]
+mod process;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -363,6 +363,7 @@ pub struct IssuerConfig {
     /// may.
     #[arg(long, env)]
     pub applications_file: Option<PathBuf>,
+
     /// What the issuing system has agreed with those of other divisions: a file, see docs/jurisdictions.md. Without it,
     /// it takes no hand-over from anybody.
     #[arg(long, env)]

@@ -191,7 +191,7 @@ async fn look(
             Some(_) => "red",
         };
         findings.looked_at += 1;
-        findings.shown_wrong += usize::from(shown["colour"] != right);
+        findings.shown_wrong += usize::from(shown.get("colour").and_then(Value::as_str) != Some(right));
     }
     Ok(())
 }

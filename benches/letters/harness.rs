@@ -8,6 +8,6 @@ pub mod compare;
 pub mod gathering;
 pub mod office;
 pub mod plain;
-#[path = "../faults/process.rs"]
-pub mod process;
 pub mod trial;
+
+use super::process;

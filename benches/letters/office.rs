@@ -74,7 +74,10 @@ impl Office {
             ("--issuer-secrets-file", file("secrets.toml").display().to_string()),
             ("--public-url", format!("http://{address}/")),
             ("--database-connections", "6".to_owned()),
+            // The bounds on releases have tests of their own; here whole crowds go out in one hour.
             ("--release-cap", "1000000".to_owned()),
+            ("--release-warning", "1000000".to_owned()),
+            ("--release-block-hour", "1000000".to_owned()),
             // A process that is killed holds its letters so long.
             ("--letter-timeout", "2s".to_owned()),
             ("--letter-lease", "5s".to_owned()),
@@ -104,17 +107,7 @@ impl Office {
         let thread = Some(thread);
         let investigator = staff(&app, Role::Investigator).await?;
         let officers = [staff(&app, Role::ChiefOfficer).await?, staff(&app, Role::ChiefOfficer).await?];
-        Ok(Self {
-            app,
-            keys,
-            flags,
-            address,
-            http,
-            shutdown,
-            thread,
-            investigator,
-            officers,
-        })
+        Ok(Self { app, keys, flags, address, http, shutdown, thread, investigator, officers })
     }
 
     /// Reports the case of a gathering, has it traced, and lets everybody go who was there; returns the case.

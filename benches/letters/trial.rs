@@ -82,7 +82,7 @@ pub async fn play(plan: &Plan, say: &dyn Fn(&str)) -> anyhow::Result<Report> {
         cases.push(office.release_gathering(gathering).await?);
     }
     for gathering in WITHDRAWN {
-        office.withdraw(&cases[gathering]).await?;
+        office.withdraw(cases.get(gathering).context("no such gathering")?).await?;
     }
     let written = letters(&office, "true").await?;
     say(&format!("{written} letters wait"));
@@ -96,7 +96,9 @@ pub async fn play(plan: &Plan, say: &dyn Fn(&str)) -> anyhow::Result<Report> {
     let calm = until_sent(&office, &mut cast, calm_until).await?;
     let calm_rate = rate(calm.0 - first.0, calm.1 - first.1);
     say(&format!("{} letters went out undisturbed", calm.0));
-    let killed = kill(plan, &office, &mut cast, &cases[WITHDRAWN_LATE], written).await?;
+    let killed =
+        kill(plan, &office, &mut cast, cases.get(WITHDRAWN_LATE).context("no such gathering")?, written)
+            .await?;
     say(&format!("killed {} times a dispatcher and {} times the issuing system", killed.0, killed.1));
     let whole = letters(&office, "true").await?;
     let last = until_sent(&office, &mut cast, whole).await?;

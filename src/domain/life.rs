@@ -112,8 +112,7 @@ fn after(known: Standing, seq: i32, event: &Event) -> Result<Standing, Impossibl
     let goes_on = matches!(event.kind, EventKind::Extended | EventKind::Downgraded);
     let state = match event.kind {
         EventKind::Extended | EventKind::Downgraded if known.state.is_open() => known.state,
-        EventKind::Extended | EventKind::Downgraded => return Err(step),
-        EventKind::Proposed => return Err(step),
+        EventKind::Extended | EventKind::Downgraded | EventKind::Proposed => return Err(step),
         EventKind::Released => AssignmentState::Released,
         EventKind::Delivered => AssignmentState::Delivered,
         EventKind::Ended => AssignmentState::Ended,

@@ -248,7 +248,7 @@ mod tests {
         );
     }
 
-    /// What docs/letters.md shows; computed with Python's `hmac` and PyNaCl.
+    /// What docs/letters.md shows; computed with Python's `hmac` and `PyNaCl`.
     #[test]
     fn the_example_of_the_documentation_verifies() {
         let page = include_str!("../../docs/letters.md");

@@ -334,7 +334,7 @@ pub async fn decide(
     }
     if appeals::had_a_hand(conn, row.assignment_id, officer).await? {
         actor.refused(web, &format!("appeal {id}")).await?;
-        return Err(ApiError::Forbidden(
+        return Err(ApiError::Refused(
             "you had a hand in what this appeal is about; somebody else decides it",
         ));
     }

@@ -168,7 +168,8 @@ pub(crate) async fn put_issuer(
         };
         letters::upsert_issuer(conn, &row).await?;
         let detail = serde_json::json!({
-            "url": row.url, "division": row.division, "public_key": row.public_key, "scheme": form.scheme,
+            // The rest of an address may hold what is nobody's business.
+            "origin": form.url.origin().ascii_serialization(), "division": row.division, "public_key": row.public_key, "scheme": form.scheme,
             "batch_max": row.batch_max, "pace_per_min": row.pace_per_min, "delivery": form.delivery,
         });
         let subject = format!("issuer {id}");

@@ -267,7 +267,7 @@ pub(crate) async fn see_taken_back(
     .await?;
     let shown = rows.into_iter().map(|(row, venue, point)| {
         let took_effect = row.outcome.map(|outcome| outcome == 0);
-        Ok(TakenBack { stay: as_it_was(row, venue, point)?, took_effect })
+        Ok(TakenBack { stay: as_it_was(&row, venue, point)?, took_effect })
     });
     Ok(HttpResponse::Ok().json(shown.collect::<Result<Vec<_>, ApiError>>()?))
 }

@@ -66,10 +66,10 @@ async fn write(
     request: &HttpRequest,
     status: StatusCode,
 ) -> Result<(), ApiError> {
-    match web.within(Limit::of_a_minute("refused", PER_MINUTE), actor.id.as_bytes()).await {
-        Err(ApiError::TooMany(_)) => return Ok(()),
-        // What cannot be counted is written down all the same.
-        Ok(()) | Err(_) => {}
+    // What cannot be counted is written down all the same.
+    let counted = web.within(Limit::of_a_minute("refused", PER_MINUTE), actor.id.as_bytes()).await;
+    if matches!(counted, Err(ApiError::TooMany(_))) {
+        return Ok(());
     }
     let now = web.now();
     let mut conn = web.app.store.conn().await?;

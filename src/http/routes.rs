@@ -235,30 +235,33 @@ pub fn api(config: &mut ServiceConfig) {
             .configure(comparisons::routes)
             .service(contacts::see_contacts)
             .service(contacts::see_evidence)
-            .configure(reviews::routes)
-            .configure(escalations::routes)
-            .service(runs::propose_run)
-            .configure(assignments::routes)
-            .configure(facts::routes)
-            .configure(releases::routes)
+            .configure(decisions)
             .configure(rule_packs::routes)
             .configure(why::routes)
-            .configure(letters::routes)
-            .service(letters::see_outbox)
-            .service(letters::stop_letters)
-            .service(letters::send_again)
-            .configure(feed::routes)
-            .configure(reconciliation::routes)
             .configure(backward::routes)
             .configure(coverage::routes)
             .configure(reports::routes)
             .configure(administration)
             .configure(trial::routes)
-            .configure(agreements::routes)
-            .configure(hand_overs::routes)
             .service(audit::read_audit)
             .configure(audit::routes),
     );
+}
+
+/// From proposals to letters, and what other systems ask.
+fn decisions(config: &mut ServiceConfig) {
+    config
+        .configure(reviews::routes)
+        .configure(escalations::routes)
+        .service(runs::propose_run)
+        .configure(assignments::routes)
+        .configure(facts::routes)
+        .configure(releases::routes)
+        .configure(letters::routes)
+        .configure(feed::routes)
+        .configure(reconciliation::routes)
+        .configure(agreements::routes)
+        .configure(hand_overs::routes);
 }
 
 /// What administrators and operators do.

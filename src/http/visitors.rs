@@ -148,14 +148,14 @@ pub async fn kept_stays(web: &Web, visitor: &Vouched, max: i64) -> Result<Vec<Ow
     let untouched = own.into_iter().filter(|placed| !ids.contains(&placed.stay.id)).map(shown);
     let mut all: Vec<OwnStay> = untouched.collect();
     for (row, venue, point) in corrected {
-        all.push(as_it_was(row, venue, point)?);
+        all.push(as_it_was(&row, venue, point)?);
     }
     all.sort_by_key(|stay| (std::cmp::Reverse(stay.from), stay.id));
     Ok(all)
 }
 
 /// A stay as it was before the visitor corrected it.
-pub(super) fn as_it_was(row: CorrectionRow, venue: String, point: String) -> Result<OwnStay, StoreError> {
+pub(super) fn as_it_was(row: &CorrectionRow, venue: String, point: String) -> Result<OwnStay, StoreError> {
     let corrupt = || StoreError::Corrupt("stay_corrections");
     let said = Said::from_number(row.said).ok_or_else(corrupt)?;
     Ok(OwnStay {

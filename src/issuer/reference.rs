@@ -57,6 +57,7 @@ use crate::config::{IssuerConfig, IssuerScheme};
 use crate::domain::assertion::{self, AUDIENCE, IdentityClaims};
 use crate::domain::rule_pack::Colour;
 use crate::domain::scheme::Scheme;
+use crate::domain::venue::Division;
 use crate::domain::visitor::Visitor;
 
 /// How long an identity assertion is good for.
@@ -91,8 +92,14 @@ impl Platform {
     }
 
     /// An assertion that the person before us is this visitor, with the colour that their code shows now, and with
-    /// what other systems call that person.
-    fn vouch(&self, visitor: Visitor, colour: Option<Colour>, aliases: Aliases) -> String {
+    /// what other systems call that person; and where that person lives, if a front-end has verified it.
+    fn vouch(
+        &self,
+        visitor: Visitor,
+        colour: Option<Colour>,
+        aliases: Aliases,
+        division: Option<&Division>,
+    ) -> String {
         let now = self.clock.now();
         let claims = IdentityClaims {
             sub: visitor.to_hex(),
@@ -101,7 +108,7 @@ impl Platform {
             exp: (now + ASSERTION_LIFE).timestamp(),
             colour: colour.map(|colour| api::word(&colour)),
             colour_at: colour.map(|_| now.timestamp()),
-            division: None,
+            division: division.map(Division::to_string),
             aliases,
         };
         assertion::sign(&claims, self.keys.channel(), self.keys.channel_key())

@@ -34,6 +34,9 @@ pub struct Said<'a> {
     pub at: DateTime<Utc>,
 }
 
+/// Class, rule and colour of a contact, and since when it is left out.
+type GradeRow = (i16, Option<String>, i16, Option<DateTime<Utc>>);
+
 /// What a contact is at the moment, and whether it is left out; `None` when the run has not found them.
 pub async fn standing_of(
     conn: &mut AsyncPgConnection,
@@ -41,8 +44,8 @@ pub async fn standing_of(
     visitor: Uuid,
 ) -> Result<Option<(Grade, bool)>, StoreError> {
     let columns = (contacts::class, contacts::rule, contacts::colour, contacts::excluded_at);
-    let row: Option<(i16, Option<String>, i16, Option<DateTime<Utc>>)> =
-        contacts::table.find((run_id, visitor)).select(columns).first(conn).await.optional()?;
+    let found = contacts::table.find((run_id, visitor)).select(columns);
+    let row = found.first::<GradeRow>(conn).await.optional()?;
     row.map(|(class, rule, colour, left_out)| Ok((grade(class, rule, colour)?, left_out.is_some())))
         .transpose()
 }

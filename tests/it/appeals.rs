@@ -154,7 +154,7 @@ async fn evidence_is_what_its_bytes_say_bounded_and_never_shown_in_place() {
     for bad in [&b"<html><script>"[..], b"", b"MZ", b"GIF89a"] {
         assert_eq!(story.attach(&appeal, bad).await.status(), 422, "{bad:?}");
     }
-    assert_eq!(story.attach(&appeal, &[0; 1024 * 1024 + 1]).await.status(), 413);
+    assert_eq!(story.attach(&appeal, &vec![0; 1024 * 1024 + 1]).await.status(), 413);
     let png = story.attach(&appeal, PNG).await;
     assert_eq!(png.status(), 201);
     assert_eq!(story.attach(&appeal, PNG).await.status(), 201, "the same file again is the same");

@@ -221,7 +221,14 @@ async fn appeal(test: &TestApp, chromium: &Chromium) {
     chromium.press("button[value=granted]").await;
     wait_without_reload(chromium, "没有待处理的申诉").await;
     chromium.phone().await;
+    chromium.open(&format!("http://{}/", test.issuer_address)).await;
+    chromium.fill(&[("kind", "20"), ("number", "E1000002")]).await;
+    chromium.press("main form button").await;
+    chromium.wait_for("绿码").await;
     chromium.open(&at(test, "/me/assignments")).await;
+    chromium.press("main a.button.big").await;
+    chromium.wait_for("确认并继续").await;
+    chromium.press("main form button").await;
     chromium.wait_for("已结束").await;
     chromium.shoot("appeal-granted").await;
 }

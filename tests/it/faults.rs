@@ -3,7 +3,7 @@
 
 #[path = "../../benches/faults/harness.rs"]
 #[expect(dead_code, reason = "the matrix of the benchmark uses the rest")]
-mod harness;
+pub(crate) mod harness;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -68,7 +68,7 @@ impl Story {
         assert!(said.contains(why), "{args:?}: {said}");
     }
 
-    fn export(&self, by: &str, approved_by: &str) -> Vec<String> {
+    fn export(by: &str, approved_by: &str) -> Vec<String> {
         let purpose = ["--purpose", "新平台", "--out", "old.ndjson"];
         let args = ["assignments", "export", "--by", by, "--approved-by", approved_by];
         args.iter().chain(&purpose).map(|arg| (*arg).to_owned()).collect()
@@ -106,7 +106,7 @@ async fn a_row_that_says_something_else_than_its_events_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_comes_to_the_same_colours_and_is_whole_or_refused() {
     let story = story("export").await;
-    let export = story.export(&story.admin, &story.chief);
+    let export = Story::export(&story.admin, &story.chief);
     let export: Vec<&str> = export.iter().map(String::as_str).collect();
     story.done(&export, true);
     let replay = ["assignments", "replay", "--file", "old.ndjson"];
@@ -158,13 +158,13 @@ async fn an_export_takes_two_people_with_the_right() {
         (chief, admin, "no administrator"),
         (admin, "nobody", "no open account"),
     ] {
-        let export = story.export(by, approved_by);
+        let export = Story::export(by, approved_by);
         let export: Vec<&str> = export.iter().map(String::as_str).collect();
         story.refused(&export, true, why);
     }
     let (id, _) = story.app.member(&[Role::ChiefOfficer], "410000").await;
     let rows = story.app.rows(&format!("select login from staff where id = '{id}'")).await;
-    let provincial = story.export(admin, rows[0]["login"].as_str().unwrap());
+    let provincial = Story::export(admin, rows[0]["login"].as_str().unwrap());
     let provincial: Vec<&str> = provincial.iter().map(String::as_str).collect();
     story.refused(&provincial, true, "which 100000 is not part of");
     assert!(!story.folder.join("old.ndjson").exists());

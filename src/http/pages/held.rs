@@ -48,7 +48,7 @@ fn line(view: &View, held: &Held) -> Markup {
 }
 
 /// Why a run takes a chief.
-fn reason<'a>(view: &'a View, why: ChiefBecause) -> &'a str {
+fn reason(view: &View, why: ChiefBecause) -> &str {
     match why {
         ChiefBecause::Size => view.say("超过人数上限", "over the cap"),
         ChiefBecause::Reviews => view.say("人工改动比例过高", "much of it was changed by hand"),

@@ -204,11 +204,9 @@ fn field_name(field: &str) -> &str {
     }
 }
 
-/// What staff meet most. What stands only in English is shown in English rather than not at all.
-fn in_chinese(english: &str) -> Option<&'static str> {
+/// What visitors meet who appeal or correct.
+fn of_visitors(english: &str) -> Option<&'static str> {
     Some(match english {
-        "this form has expired; open the page again" => "表单已过期，请重新打开页面。",
-        "your role may not do this" => "您的角色没有此权限。",
         "must be a PNG, a JPEG or a PDF, by its content and not by its name" => {
             "须为 PNG、JPEG 或 PDF 文件。"
         }
@@ -228,6 +226,15 @@ fn in_chinese(english: &str) -> Option<&'static str> {
             "该记录由工作人员或设备登记，请联系场所；如日后据此赋码，可以申诉。"
         }
         "must lie between your last scan there and the end" => "须在您最后一次扫码之后、记录结束之前。",
+        _ => return None,
+    })
+}
+
+/// What staff meet most. What stands only in English is shown in English rather than not at all.
+fn in_chinese(english: &str) -> Option<&'static str> {
+    Some(match english {
+        "this form has expired; open the page again" => "表单已过期，请重新打开页面。",
+        "your role may not do this" => "您的角色没有此权限。",
         "this belongs to another jurisdiction" => "该内容属于其他辖区。",
         "this venue is not yours" => "该场所不由您管理。",
         "this division is not yours" => "该区划不在您的辖区内。",
@@ -283,7 +290,7 @@ fn in_chinese(english: &str) -> Option<&'static str> {
         "must be a date and time: 2026-03-10T14:30" => "应为日期和时间，例如 2026-03-10T14:30。",
         "must be a path of this service" => "必须是本服务内的地址。",
         "must be a number" => "应为数字。",
-        _ => return on_a_trail(english).or_else(|| at_a_door(english)),
+        _ => return of_visitors(english).or_else(|| on_a_trail(english)).or_else(|| at_a_door(english)),
     })
 }
 

@@ -9,13 +9,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Platform;
-use super::identity::{Identity, InvalidIdentity};
+use super::identity::Identity;
 use super::problem::Problem;
 use super::scheme::{shown, strongest};
 use crate::domain::letter::Letter;
 use crate::domain::numbered::Numbered;
 use crate::domain::rule_pack::{Class, Colour};
 use crate::domain::scheme::Scheme;
+use crate::domain::venue::Division;
 use crate::domain::visitor::Visitor;
 
 /// How many identities one call may name.
@@ -111,6 +112,8 @@ pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
 pub(super) struct Verified {
     kind: u8,
     number: String,
+    /// Where that person lives: a division code. What happens elsewhere is then handed over to the system there.
+    division: Option<String>,
 }
 
 /// One identity, or many.
@@ -127,19 +130,21 @@ pub(super) async fn assertions(
     asked: Result<web::Json<Asked>, actix_web::Error>,
     platform: web::Data<Platform>,
 ) -> Result<HttpResponse, Problem> {
-    let form = "the body must be {\"kind\", \"number\"}, or {\"identities\": [{\"kind\", \"number\"}, …]}";
+    let form = "the body must be {\"kind\", \"number\"} and, where it is known, \"division\", or {\"identities\": [{…}, …]}";
     let refuse = |detail: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
     let mut seen = Vec::new();
-    let mut assertion = |verified: &Verified| -> Result<String, InvalidIdentity> {
-        let identity = Identity::parse(verified.kind, &verified.number)?;
+    let mut assertion = |verified: &Verified| -> Result<String, String> {
+        let identity = Identity::parse(verified.kind, &verified.number).map_err(|error| error.to_string())?;
+        let division = verified.division.as_deref().map(str::parse::<Division>).transpose();
+        let division = division.map_err(|error| format!("`division`: {error}"))?;
         let (visitor, aliases) = (platform.visitor(&identity), platform.aliases_of(&identity));
         seen.push((visitor, aliases.clone()));
         // No colours here: what a gate of a trusted front-end shows, it asks for itself.
-        Ok(platform.vouch(visitor, None, aliases))
+        Ok(platform.vouch(visitor, None, aliases, division.as_ref()))
     };
     let answer = match asked.map_err(|error| Problem::of(&error, form))?.into_inner() {
         Asked::One(verified) => {
-            let assertion = assertion(&verified).map_err(|error| refuse(error.to_string()))?;
+            let assertion = assertion(&verified).map_err(&refuse)?;
             json!({ "assertion": assertion })
         }
         Asked::Many { identities } if identities.len() > IDENTITIES_MAX => {

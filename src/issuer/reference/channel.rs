@@ -220,7 +220,7 @@ pub(super) async fn identify(
         return view.page(StatusCode::OK, pages::entry(&view, None, Some(&to)));
     };
     let aliases = platform.known_aliases(visitor).await;
-    let assertion = platform.vouch(visitor, colour_now(&platform, visitor).await, aliases);
+    let assertion = platform.vouch(visitor, colour_now(&platform, visitor).await, aliases, None);
     let page = pages::confirm(&view, &platform.service, &assertion, &return_to);
     view.page_to_service(page, &platform.service)
 }

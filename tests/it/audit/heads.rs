@@ -40,10 +40,12 @@ async fn a_head_is_published_for_each_day_also_after_a_pause() {
     let heads = published(&app).await;
     let told: Vec<(String, i64)> = heads.iter().map(|head| (head.day.to_string(), head.seq)).collect();
     assert_eq!(
-        told,
-        [("2026-03-16", first), ("2026-03-17", first), ("2026-03-18", second), ("2026-03-19", third)]
+        told[..3],
+        [("2026-03-16", first), ("2026-03-17", first), ("2026-03-18", second)]
             .map(|(day, seq)| (day.to_owned(), seq))
     );
+    // The head of yesterday covers what the pipeline itself told since, too.
+    assert!(told.len() == 4 && told[3].0 == "2026-03-19" && told[3].1 >= third, "{told:?}");
     verify(&heads, &keys(&app).await, true).unwrap();
     let page = app.client(None).get("/v1/audit/heads?after=1&limit=2").await;
     assert_eq!(page.expect(200).as_array().unwrap().len(), 2);

@@ -164,6 +164,7 @@ async fn tracing(walk: &mut Walk) {
     let trail = investigator.get(&format!("/v1/cases/{case}/trail?purpose=review")).await.expect(200);
     let stay = id(&trail[0]).to_owned();
     let mut added = ground.clone();
+    (added["lat_deg"], added["lng_deg"], added["radius_m"]) = (json!(34.75), json!(113.62), json!(100));
     (added["address"], added["from"], added["until"]) =
         (json!("花园路2号"), json!(now - TimeDelta::hours(9)), json!(now - TimeDelta::hours(8)));
     walk.post(&investigator, "/v1/cases/{id}/trail", &[&case], added).await;

@@ -90,7 +90,8 @@ async fn a_hand_over_survives_a_dead_wire_and_is_decided_once() {
     assert_eq!((&waiting["state"], &waiting["attempts"]), (&json!("waiting"), &json!(1)));
     assert_eq!(story.app.number("select count(*) from hand_overs where due_at > created_at").await, 2);
     // It arrives, and nobody hears that it did: it is sent again, and decided once.
-    (wire.cut(false), wire.deafen(true));
+    wire.cut(false);
+    wire.deafen(true);
     story.app.pass(1);
     story.app.settle().await;
     assert_eq!(story.hand_over(2).await["state"], "waiting");

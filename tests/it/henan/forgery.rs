@@ -83,8 +83,9 @@ async fn the_owner_of_the_tables_writes_no_colour() {
 
     // The owner can put the triggers to sleep. Then it is in the table, and the log tells of nothing.
     let asleep = format!(
-        "begin; alter table assignments disable trigger user; {assignment};
-         alter table assignments enable trigger user; commit"
+        "begin; alter table contacts disable trigger user; alter table assignments disable trigger user;
+         {contact}; {assignment};
+         alter table contacts enable trigger user; alter table assignments enable trigger user; commit"
     );
     {
         use diesel_async::SimpleAsyncConnection;
@@ -120,7 +121,7 @@ async fn letters_of_others_are_refused_and_what_was_withdrawn_does_not_come_back
     henan.investigator.post(&format!("/v1/cases/{case}/withdrawal"), &withdrawal).await.expect(202);
     henan.all_are_green().await;
     // The old letter is sent again, with the true key, as it was and under a new name.
-    send(&henan, &own, &[letter.clone()], 0).await;
+    send(&henan, &own, std::slice::from_ref(&letter), 0).await;
     let mut renamed = letter.clone();
     renamed["id"] = json!(Uuid::now_v7());
     send(&henan, &own, &[renamed], 0).await;

@@ -49,6 +49,15 @@ async fn an_assertion_is_one_that_the_service_accepts() {
     let visitor = verify_identity(assertion, &key, platform.clock.now()).unwrap().visitor;
     assert_eq!(visitor, platform.visitor("11010519491231002X"));
 
+    let (status, told) =
+        ask(&platform, &json!({ "kind": 99, "number": "DEMO-1", "division": "420100" })).await;
+    assert_eq!(status, 200);
+    let told = verify_identity(told["assertion"].as_str().unwrap(), &key, platform.clock.now()).unwrap();
+    assert_eq!(told.residence.unwrap().division, "420100".parse().unwrap());
+    let (status, problem) =
+        ask(&platform, &json!({ "kind": 99, "number": "DEMO-1", "division": "武汉" })).await;
+    assert!(status == 422 && problem["detail"].as_str().unwrap().starts_with("`division`"), "{problem}");
+
     let crowd: Vec<Value> =
         (0..1000).map(|at| json!({ "kind": 99, "number": format!("DEMO-{at}") })).collect();
     let (status, many) = ask(&platform, &json!({ "identities": crowd })).await;

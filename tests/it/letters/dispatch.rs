@@ -210,7 +210,8 @@ async fn no_minute_holds_more_letters_than_the_pace_whatever_the_replicas() {
     let replica = App::build(config, office.app.clock.clone()).await.unwrap();
     for at_most in [7, 14, 16] {
         let (one, two) = tokio::join!(Step::Dispatch.take(&office.dispatcher), Step::Dispatch.take(&replica));
-        (one.unwrap(), two.unwrap());
+        one.unwrap();
+        two.unwrap();
         assert_eq!(receiver.letters(), at_most);
         office.app.clock.advance(TimeDelta::seconds(59));
         assert_eq!(office.dispatch().await, 0, "the minute is not over");

@@ -8,7 +8,7 @@ use super::receiver::Receiver;
 use super::{DELIVERED, Office, WAITING, people, secret};
 use crate::support::TestApp;
 
-fn form(changes: Value) -> Value {
+fn form(changes: &Value) -> Value {
     let mut form = json!({ "name": "省平台", "url": "http://127.0.0.1:9/v1/letters", "division": "410000" });
     form.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     form
@@ -29,7 +29,7 @@ async fn settings_are_checked_kept_and_listed_with_how_the_system_stands() {
         ("url", json!("ftp://code.example.cn/")),
     ];
     for (name, value) in wrong {
-        let said = admin.put("/v1/issuers/other", &form(json!({ name: value }))).await.problem(422);
+        let said = admin.put("/v1/issuers/other", &form(&json!({ name: value }))).await.problem(422);
         assert!(said.contains(name) || said.starts_with("body"), "{name}: {said}");
     }
     assert_eq!(office.app.number("select count(*) from issuers where id = 'other'").await, 0);
@@ -38,12 +38,12 @@ async fn settings_are_checked_kept_and_listed_with_how_the_system_stands() {
         assert_eq!(all.as_array().unwrap().len(), 1, "{all}");
         all[0].clone()
     };
-    admin.put("/v1/issuers/other", &form(json!({}))).await.expect(200);
+    admin.put("/v1/issuers/other", &form(&json!({}))).await.expect(200);
     let own = listed().await;
     let usual = ["scheme", "batch_max", "pace_per_min", "delivery"].map(|name| own[name].clone());
     assert_eq!(usual, [json!("three"), json!(200), Value::Null, json!("push")]);
     let set = json!({ "scheme": "four", "batch_max": 10, "pace_per_min": 600, "delivery": "pull" });
-    admin.put("/v1/issuers/other", &form(set)).await.expect(200);
+    admin.put("/v1/issuers/other", &form(&set)).await.expect(200);
     office.write("other", &people(2)).await;
     let own = listed().await;
     let shown = ["scheme", "batch_max", "pace_per_min", "delivery", "waiting", "circuit"];
@@ -81,7 +81,7 @@ async fn each_system_is_told_the_colour_in_its_own_words() {
     let app = TestApp::start().await;
     let admin = app.staff(Role::Administrator, "100000").await;
     admin
-        .put("/v1/issuers/national", &form(json!({ "division": "100000", "scheme": "four" })))
+        .put("/v1/issuers/national", &form(&json!({ "division": "100000", "scheme": "four" })))
         .await
         .expect(200);
     let teahouse = app.venue("老茶馆", "teahouse").await;

@@ -7,6 +7,7 @@ mod harness;
 use std::path::PathBuf;
 
 use self::harness::trial::{Plan, play};
+use crate::faults::harness::process;
 use crate::support::servers;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,16 @@ async fn told(person: &Client) -> Vec<String> {
     looks.as_array().unwrap().iter().map(|look| look["kind"].as_str().unwrap().to_owned()).collect()
 }
 
+/// The paths of which a query is named `purpose`: each is a look at somebody.
+fn that_ask_for_a_purpose() -> impl Iterator<Item = &'static str> {
+    let document = serde_json::to_value(placecode::http::routes::document()).unwrap();
+    let asks = move |path: &str| {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().cloned().unwrap_or_default();
+        parameters.iter().any(|parameter| parameter["name"] == "purpose")
+    };
+    API.iter().filter(move |route| route.0.as_str() == "GET" && asks(route.1)).map(|route| route.1)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_endpoint_that_needs_a_purpose_leaves_a_look() {
     let app = TestApp::start().await;
@@ -37,14 +47,8 @@ async fn each_endpoint_that_needs_a_purpose_leaves_a_look() {
     let appeal = appeal["id"].as_str().unwrap().to_owned();
     let visitor = app.visitor(2).to_hex();
 
-    // A query of the document that is named `purpose` is a look at somebody.
-    let document = serde_json::to_value(placecode::http::routes::document()).unwrap();
-    let asks = |path: &str| {
-        let parameters = document["paths"][path]["get"]["parameters"].as_array().cloned().unwrap_or_default();
-        parameters.iter().any(|parameter| parameter["name"] == "purpose")
-    };
     let mut walked = BTreeSet::new();
-    for (_, path, _) in API.iter().filter(|route| route.0.as_str() == "GET" && asks(route.1)) {
+    for path in that_ask_for_a_purpose() {
         let id = match path.split('/').nth(2).unwrap() {
             "cases" => &case,
             "runs" => &run,
@@ -60,13 +64,13 @@ async fn each_endpoint_that_needs_a_purpose_leaves_a_look() {
         assert!(matches!(answer.status, 200 | 404), "{path}: {} {}", answer.status, answer.text);
         let after = (told(&of_case).await.len(), told(&contact).await.len());
         assert!(after.0 > before.0, "{path}: the person of the case is told");
-        let only_the_case = path.starts_with("/v1/cases/") || *path == "/v1/backward";
+        let only_the_case = path.starts_with("/v1/cases/") || path == "/v1/backward";
         assert_eq!(
             after.1 > before.1,
             !only_the_case,
             "{path}: the contact is told of what concerns the contact"
         );
-        walked.insert(*path);
+        walked.insert(path);
     }
     assert!(walked.len() >= 11, "{walked:?}");
     let kinds: BTreeSet<String> = told(&of_case).await.into_iter().collect();

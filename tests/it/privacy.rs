@@ -240,6 +240,15 @@ const PSEUDONYMS: &[(&str, &str)] = &[
     ("visitor_cards", "visitor"),
     ("residences", "visitor"),
     ("stay_changes", "visitor"),
+    // Whom a look was at, so that it is told to that person.
+    ("looks", "visitor"),
+    ("appeals", "visitor"),
+    ("stay_corrections", "visitor"),
+    ("reviews", "visitor"),
+    ("health_facts", "visitor"),
+    ("facts_waiting", "visitor"),
+    ("aliases", "visitor"),
+    ("controls", "visitor"),
     // Scans that came while Redis was away, until they are drained.
     ("inbox", "entry"),
     // What goes to the issuing system, which made the pseudonym.

@@ -225,6 +225,11 @@ async fn appeal(walk: &mut Walk) {
     let decision = json!({ "decision": "granted", "reason": "经核实本人不在场" });
     walk.post(&officer, "/v1/appeals/{id}/decision", &[id(&made)], decision).await;
     walk.settle("a decision").await;
+    // On this stay of somebody else no colour rests.
+    let park = walk.app.venue("人民公园", "park").await;
+    walk.app.scan(50, &park, 30).await;
+    walk.app.settle().await;
+    let person = walk.app.person(50).await;
     let stays = person.get("/v1/me/stays").await.expect(200);
     let word = json!({ "said": "not_there" });
     walk.post(&person, "/v1/me/stays/{scan}/correction", &[id(&stays[0])], word).await;

@@ -76,7 +76,8 @@ impl House {
     /// How many rows each table has; refusals may be written down.
     async fn rows(&self) -> BTreeMap<String, i64> {
         let mut counts = self.app.counts().await;
-        let kept = "select count(*) from audit_entries where action not in ('access.refused', 'release.refused')";
+        let kept =
+            "select count(*) from audit_entries where action not in ('access.refused', 'release.refused')";
         counts.insert("audit_entries".into(), self.app.number(kept).await);
         counts.retain(|table, _| !matches!(table.as_str(), "staff" | "sessions"));
         counts

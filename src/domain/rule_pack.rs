@@ -124,16 +124,6 @@ impl RulePack {
         Relation::ALL.iter().filter(asked).copied().collect()
     }
 
-    /// How many steps from the case's contacts some class looks.
-    pub fn secondary_depth(&self) -> u8 {
-        self.classes
-            .iter()
-            .filter_map(|class| class.secondary.as_ref())
-            .map(|rule| rule.depth)
-            .max()
-            .unwrap_or(0)
-    }
-
     /// How long before and after a stay of the case somebody else may have been there and count.
     pub fn slack(&self) -> (TimeDelta, TimeDelta) {
         let (before, after) = self.time.slack();

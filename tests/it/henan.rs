@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::support::TestApp;
 use crate::support::client::Client;
-use crate::support::people::{Place, far, new_venue};
+use crate::support::people::{Place, far};
 
 /// Depositors at the station.
 const ON_SITE: RangeInclusive<u32> = 1..=4;
@@ -55,7 +55,7 @@ impl Henan {
     async fn begin(flags: &[&str]) -> Self {
         let app = TestApp::start_with(flags).await;
         let station = app.venue("郑州车站西南出口", "railway_station").await;
-        let home = shijiazhuang(&app).await;
+        let home = app.place_in_shijiazhuang("小区门口", "residential").await;
         app.scan(ILL, &station, 20).await;
         for number in present() {
             app.scan(number, &station, 15).await;
@@ -137,28 +137,4 @@ impl Henan {
         let (code, said) = self.verify_audit();
         assert_eq!(code, 0, "{said}");
     }
-}
-
-/// An approved place in Shijiazhuang, where somebody has the picture.
-async fn shijiazhuang(app: &TestApp) -> Place {
-    let mut venue = new_venue("小区门口", "residential");
-    for (key, value) in [
-        ("division", json!("130102")),
-        ("lat_deg", json!(38.0428)),
-        ("lng_deg", json!(114.5149)),
-        ("organisation", json!("石家庄某某物业有限公司")),
-        ("address", json!("石家庄市长安区中山路1号")),
-    ] {
-        venue[key] = value;
-    }
-    let made = app.staff(Role::VenueManager, "130000").await.post("/v1/venues", &venue).await.expect(201);
-    let id = made["id"].as_str().unwrap().to_owned();
-    let review = json!({ "state": "approved", "reason": "在现场核实" });
-    let inspector = app.staff(Role::Inspector, "130000").await;
-    inspector.post(&format!("/v1/venues/{id}/review"), &review).await.expect(200);
-    let point = &made["points"][0];
-    let code = point["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-    let place = Place { venue: id, point: point["id"].as_i64().unwrap(), code };
-    app.answering(&place).await;
-    place
 }

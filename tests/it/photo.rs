@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::TestApp;
 use crate::support::client::Client;
-use crate::support::people::{Place, far, new_venue};
+use crate::support::people::{Place, far};
 
 /// What each of the 28 days before had in the hour that is running: scans, of which so many without any proof.
 async fn usual(app: &TestApp, place: &Place, scans: u32, unproven: u32) {
@@ -36,30 +36,6 @@ async fn alarms(inspector: &Client, state: &str) -> Vec<Value> {
 
 fn path(alarm: &Value) -> String {
     format!("/v1/alarms/{}", alarm["id"].as_str().unwrap())
-}
-
-/// An approved venue in Shijiazhuang, where people have the photo.
-async fn elsewhere(app: &TestApp) -> Place {
-    let mut venue = new_venue("河边茶馆", "teahouse");
-    for (key, value) in [
-        ("division", json!("130102")),
-        ("lat_deg", json!(38.0428)),
-        ("lng_deg", json!(114.5149)),
-        ("organisation", json!("石家庄某某餐饮有限公司")),
-        ("address", json!("石家庄市长安区中山路1号")),
-    ] {
-        venue[key] = value;
-    }
-    let made = app.staff(Role::VenueManager, "130000").await.post("/v1/venues", &venue).await.expect(201);
-    let id = made["id"].as_str().unwrap().to_owned();
-    let review = json!({ "state": "approved", "reason": "在现场核实" });
-    let inspector = app.staff(Role::Inspector, "130000").await;
-    inspector.post(&format!("/v1/venues/{id}/review"), &review).await.expect(200);
-    let point = &made["points"][0];
-    let code = point["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-    let place = Place { venue: id, point: point["id"].as_i64().unwrap(), code };
-    app.answering(&place).await;
-    place
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,7 +177,7 @@ async fn the_inspectors_page_shows_what_was_counted_and_ends_the_photo() {
 async fn nobody_is_coloured_for_a_forwarded_photo() {
     let app = TestApp::start().await;
     let teahouse = app.venue("老茶馆", "teahouse").await;
-    let home = elsewhere(&app).await;
+    let home = app.place_in_shijiazhuang("河边茶馆", "teahouse").await;
     app.scan(1, &teahouse, 180).await;
     app.scan(2, &teahouse, 175).await;
     app.scan_from(3, &teahouse, 175, None).await;

@@ -159,6 +159,31 @@ impl TestApp {
         }
     }
 
+    /// An approved place in Shijiazhuang, hundreds of kilometres from all others.
+    pub async fn place_in_shijiazhuang(&self, name: &str, category: &str) -> Place {
+        let mut venue = new_venue(name, category);
+        for (key, value) in [
+            ("division", json!("130102")),
+            ("lat_deg", json!(38.0428)),
+            ("lng_deg", json!(114.5149)),
+            ("organisation", json!("石家庄某某服务有限公司")),
+            ("address", json!("石家庄市长安区中山路1号")),
+        ] {
+            venue[key] = value;
+        }
+        let made =
+            self.staff(Role::VenueManager, "130000").await.post("/v1/venues", &venue).await.expect(201);
+        let id = made["id"].as_str().unwrap().to_owned();
+        let review = json!({ "state": "approved", "reason": "在现场核实" });
+        let inspector = self.staff(Role::Inspector, "130000").await;
+        inspector.post(&format!("/v1/venues/{id}/review"), &review).await.expect(200);
+        let point = &made["points"][0];
+        let code = point["url"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        let place = Place { venue: id, point: point["id"].as_i64().unwrap(), code };
+        self.answering(&place).await;
+        place
+    }
+
     /// What the issuing system shows of somebody.
     pub async fn colour(&self, number: u32) -> Value {
         let url = format!("http://{}/v1/colours/{}", self.issuer_address, self.visitor(number).to_hex());
